@@ -1,0 +1,227 @@
+"""Measurements, predictions for each row, and answers: everything that was paid for once."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cache.database import Migration, connect
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One row's answer: the index of the model's output, and its scores (float32 bytes)."""
+
+    row_key: str
+    output: int
+    scores: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One stored measurement; `machine` is empty where the value is the same everywhere."""
+
+    name: str
+    value: float
+    unit: str
+    n: int
+    low: float | None = None
+    high: float | None = None
+    note: str = ""
+    machine: str = ""
+
+
+def _first_schema(database: "Database") -> None:
+    database.table("candidates").create(
+        {"key": str, "model": str, "revision": str, "source": str, "recipe": str, "detail": str,
+         "created_at": str}, pk="key")  # fmt: skip
+    database.execute(
+        "CREATE TABLE predictions (candidate_key TEXT NOT NULL, row_key TEXT NOT NULL, "
+        "output INTEGER NOT NULL, scores BLOB NOT NULL, "
+        "PRIMARY KEY (candidate_key, row_key)) WITHOUT ROWID"
+    )
+    database.table("figures").create(
+        {"candidate_key": str, "machine": str, "samples": str, "name": str, "value": float,
+         "unit": str, "n": int, "low": float, "high": float, "note": str, "measured_at": str},
+        pk=("candidate_key", "machine", "samples", "name"),
+    )  # fmt: skip
+    database.table("failures").create(
+        {"candidate_key": str, "state": str, "reason": str, "failed_at": str}, pk="candidate_key"
+    )
+    database.table("machines").create({"key": str, "detail": str}, pk="key")
+    database.table("answers").create(
+        {"key": str, "samples": str, "question": str, "answer": str, "answered_at": str}, pk="key"
+    )
+    database.table("searched_rows").create({"row_key": str, "answer_key": str}, pk="row_key")
+
+
+MIGRATIONS: Mapping[str, Migration] = {"first schema": _first_schema}
+
+
+class Measurements:
+    """The store of everything measured; one writer, any number of readers."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = connect(path, MIGRATIONS)
+
+    def __enter__(self) -> "Measurements":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the file."""
+        self._connection.close()
+
+    # ------------------------------------------------------------------ candidates and failures
+    def describe(self, key: str, description: Mapping[str, Any]) -> None:
+        """Say once which candidate a key stands for, for people who read the file."""
+        row = {name: description[name] for name in ("model", "revision", "source", "recipe")}
+        self._connection.execute(
+            "INSERT INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (key, *row.values(), json.dumps(description.get("detail", {})), _now()),
+        )
+
+    def candidates(self) -> list[dict[str, Any]]:
+        """Every candidate that ever answered a row, with `detail` read back."""
+        rows = self._connection.execute("SELECT * FROM candidates ORDER BY model, recipe")
+        return [{**dict(row), "detail": json.loads(row["detail"])} for row in rows]
+
+    def record_failure(self, key: str, state: str, reason: str) -> None:
+        """Remember that a candidate cannot be evaluated, and why."""
+        self._connection.execute(
+            "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?)", (key, state, reason, _now())
+        )
+
+    def failure(self, key: str) -> tuple[str, str] | None:
+        """The remembered state and reason of a failed candidate."""
+        row = self._connection.execute(
+            "SELECT state, reason FROM failures WHERE candidate_key = ?", (key,)
+        ).fetchone()
+        return (row["state"], row["reason"]) if row else None
+
+    # ------------------------------------------------------------------ predictions
+    def record_predictions(self, key: str, predictions: Iterable[Prediction]) -> None:
+        """Commit one batch; a row that is known already keeps its first answer."""
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            connection.executemany(
+                "INSERT INTO predictions VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                ((key, p.row_key, p.output, p.scores) for p in predictions),
+            )
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
+    def outputs(self, key: str) -> dict[str, int]:
+        """The predicted output of every row that a candidate has answered, by row key."""
+        rows = self._connection.execute(
+            "SELECT row_key, output FROM predictions WHERE candidate_key = ?", (key,)
+        )
+        return {row["row_key"]: row["output"] for row in rows}
+
+    # ------------------------------------------------------------------ figures
+    def record_figures(self, key: str, figures: Iterable[Figure], *, samples: str = "") -> None:
+        """Store measurements; a later one of the same name replaces the earlier."""
+        connection = self._connection
+        for f in figures:
+            connection.execute(
+                "INSERT OR REPLACE INTO figures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (key, f.machine, samples, f.name, float(f.value), f.unit, int(f.n), f.low, f.high,
+                 f.note, _now()),
+            )  # fmt: skip
+
+    def figures(self, key: str, *, machine: str, samples: str = "") -> dict[str, Figure]:
+        """What is known of a candidate on this machine (and everywhere), by name."""
+        rows = self._connection.execute(
+            "SELECT name, value, unit, n, low, high, note, machine FROM figures "
+            "WHERE candidate_key = ? AND machine IN ('', ?) AND samples IN ('', ?)",
+            (key, machine, samples),
+        )
+        return {row["name"]: Figure(**dict(row)) for row in rows}
+
+    def record_machine(self, key: str, description: Mapping[str, Any]) -> None:
+        """Say once which machine a key stands for."""
+        self._connection.execute(
+            "INSERT INTO machines VALUES (?, ?) ON CONFLICT DO NOTHING",
+            (key, json.dumps(description)),
+        )
+
+    # ------------------------------------------------------------------ answers
+    def record_answer(
+        self, key: str, answer: str, *, samples: str, question: Mapping[str, Any]
+    ) -> None:
+        """Remember a finished answer (JSON text) under everything that it depends on."""
+        self._connection.execute(
+            "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)",
+            (key, samples, json.dumps(question), answer, _now()),
+        )
+
+    def answer(self, key: str) -> str | None:
+        """A stored answer's JSON text."""
+        row = self._connection.execute(
+            "SELECT answer FROM answers WHERE key = ?", (key,)
+        ).fetchone()
+        return str(row["answer"]) if row else None
+
+    def claim_rows(self, row_keys: Sequence[str], answer_key: str) -> int:
+        """Mark rows as used by a search; how many of them an earlier, other search had used."""
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany(
+            "INSERT INTO searched_rows VALUES (?, ?) ON CONFLICT DO NOTHING",
+            ((row_key, answer_key) for row_key in row_keys),
+        )
+        connection.execute("CREATE TEMP TABLE asked (row_key TEXT PRIMARY KEY)")
+        connection.executemany(
+            "INSERT OR IGNORE INTO asked VALUES (?)", ((key,) for key in row_keys)
+        )
+        used = connection.execute(
+            "SELECT count(*) FROM searched_rows JOIN asked USING (row_key) WHERE answer_key <> ?",
+            (answer_key,),
+        ).fetchone()[0]
+        connection.execute("DROP TABLE asked")
+        connection.execute("COMMIT")
+        return int(used)
+
+    # ------------------------------------------------------------------ upkeep
+    def counts(self) -> dict[str, int]:
+        """Rows of each table."""
+        tables = ("candidates", "predictions", "figures", "failures", "answers")
+        return {
+            table: int(self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608 (the names are ours)
+            for table in tables
+        }
+
+    def forget_older_than(self, moment: datetime) -> dict[str, int]:
+        """Drop answers, failures and candidates' data stored before a moment; what was dropped."""
+        limit = moment.astimezone(UTC).isoformat()
+        connection = self._connection
+        stale = "SELECT key FROM candidates WHERE created_at < ?"
+        statements = {
+            "answers": "DELETE FROM answers WHERE answered_at < ?",
+            "failures": "DELETE FROM failures WHERE failed_at < ?",
+            "predictions": f"DELETE FROM predictions WHERE candidate_key IN ({stale})",  # noqa: S608
+            "figures": f"DELETE FROM figures WHERE candidate_key IN ({stale})",  # noqa: S608
+            "candidates": "DELETE FROM candidates WHERE created_at < ?",
+        }
+        connection.execute("BEGIN IMMEDIATE")
+        dropped = {
+            table: connection.execute(statement, (limit,)).rowcount
+            for table, statement in statements.items()
+        }
+        connection.execute("COMMIT")
+        connection.execute("VACUUM")
+        return dropped
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

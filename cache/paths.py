@@ -1,0 +1,42 @@
+"""Where the stores lie."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """One folder with everything that is remembered; model weights stay in the Hub's own cache."""
+
+    folder: Path
+
+    @classmethod
+    def parse(cls, environment: Mapping[str, str]) -> "Home":
+        """RECOMMENDER_HOME, else `recommender` in XDG_CACHE_HOME, else `~/.cache/recommender`."""
+        named = environment.get("RECOMMENDER_HOME")
+        if named:
+            return cls(Path(named).expanduser().absolute())
+        base = environment.get("XDG_CACHE_HOME")
+        caches = Path(base) if base else Path.home() / ".cache"
+        return cls(caches / "recommender")
+
+    @property
+    def catalog(self) -> Path:
+        """What exists: models and their metadata."""
+        return self.folder / "catalog.db"
+
+    @property
+    def measurements(self) -> Path:
+        """What was measured, with predictions for each row."""
+        return self.folder / "measurements.db"
+
+    @property
+    def studies(self) -> Path:
+        """Optuna's studies; rebuildable from the other two."""
+        return self.folder / "studies.db"
+
+    @property
+    def artifacts(self) -> Path:
+        """What recipes built: exported graphs and quantized weights; rebuildable."""
+        return self.folder / "artifacts"

@@ -1,0 +1,1 @@
+"""What exists? Models, where they are listed, and what is known of them without weights."""

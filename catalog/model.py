@@ -1,0 +1,127 @@
+"""A model as it is known without its weights."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+TOKENIZER_FILES = frozenset(
+    {
+        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+        "vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model",
+        "tokenizer.model", "spm.model", "bpe.codes",
+    }
+)  # fmt: skip
+"""The files that tokenizers of transformers are read from, as they are named on the Hub."""
+
+BYTES_BY_DTYPE: Mapping[str, float] = MappingProxyType(
+    {
+        "F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2,
+        "I16": 2, "U16": 2, "I8": 1, "U8": 1, "BOOL": 1, "F8_E4M3": 1, "F8_E5M2": 1, "F4": 0.5,
+    }
+)  # fmt: skip
+"""Bytes a value, by the dtype names of the safetensors format."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file of a repository; `sha256` is known for large files on the Hub."""
+
+    path: str
+    size_bytes: int
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedResult:
+    """A quality figure that the model's card claims; never evidence, only a hint."""
+
+    dataset: str
+    metric: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What is known of a model without its weights, pinned to one commit.
+
+    `source` is `hub`, `hub:ENDPOINT` (a mirror) or `folder:PATH`; `revision` is a commit hash of 40
+    hexadecimal digits (for a folder, derived from its files' contents). `gated` means that the
+    present token does not open it. `parameters` maps a safetensors dtype (`F32`) to
+    the number of values. `labels` are in the order of the model's outputs; empty when unknown.
+    """
+
+    id: str
+    revision: str
+    source: str
+    task: str | None = None
+    parameters: Mapping[str, int] = field(default_factory=dict)
+    files: tuple[File, ...] = ()
+    architecture: str | None = None
+    model_type: str | None = None
+    labels: tuple[str, ...] = ()
+    label2id: Mapping[str, int] = field(default_factory=dict)
+    n_layers: int | None = None
+    embedding_parameters: int | None = None
+    max_length: int | None = None
+    has_remote_code: bool = False
+    license: str | None = None
+    languages: tuple[str, ...] = ()
+    library: str | None = None
+    base_models: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+    published: tuple[PublishedResult, ...] = ()
+    downloads: int | None = None
+    likes: int | None = None
+    gated: bool = False
+    disabled: bool = False
+    last_modified: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The model's id with its revision cut to 8 digits, as outputs show it."""
+        return f"{self.id}@{self.revision[:8]}"
+
+    @property
+    def n_parameters(self) -> int | None:
+        """The number of weights; None when no safetensors header told it."""
+        return sum(self.parameters.values()) or None
+
+    @property
+    def weight_files(self) -> tuple[File, ...]:
+        """The safetensors files at the top that transformers would load, index included."""
+        top = [file for file in self.files if "/" not in file.path]
+        single = tuple(file for file in top if file.path == "model.safetensors")
+        if single:
+            return single
+        index = "model.safetensors.index.json"
+        return tuple(
+            file
+            for file in top
+            if file.path == index
+            or (file.path.startswith("model-") and file.path.endswith(".safetensors"))
+        )
+
+    @property
+    def tokenizer_files(self) -> tuple[File, ...]:
+        """The tokenizer's files at the top of the repository."""
+        return tuple(file for file in self.files if file.path in TOKENIZER_FILES)
+
+    @property
+    def config_files(self) -> tuple[File, ...]:
+        """config.json, where there is one."""
+        return tuple(file for file in self.files if file.path == "config.json")
+
+    @property
+    def onnx_files(self) -> tuple[File, ...]:
+        """ONNX graphs that the repository already carries, whole in one file."""
+        external = {file.path.removesuffix("_data").removesuffix(".data") for file in self.files
+                    if file.path.endswith((".onnx_data", ".onnx.data"))}  # fmt: skip
+        return tuple(
+            file for file in self.files if file.path.endswith(".onnx") and file.path not in external
+        )
+
+    @property
+    def download_bytes(self) -> int:
+        """What a run from the safetensors weights downloads: weights, tokenizer, config."""
+        needed = self.weight_files + self.tokenizer_files + self.config_files
+        return sum(file.size_bytes for file in needed)

@@ -1,0 +1,107 @@
+"""The files of one repository on disk: which there are, and what their first bytes tell."""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any  # config.json and the card are read value by value
+
+from cache.key import digest
+from catalog.card import CardFacts, front_matter
+from catalog.config import ConfigFacts
+from catalog.hashes import sha256_of
+from catalog.metadata import describe
+from catalog.model import File, Model
+from catalog.protocols import HashMemo
+from catalog.untrusted import JSON_LIMIT_BYTES, Unreadable, parse_object
+from catalog.weights import parameters_of
+
+CONFIG = "config.json"
+CARD = "README.md"
+SIGNS = (CONFIG, "model.safetensors", "pytorch_model.bin")
+"""A folder with one of these is meant as a repository."""
+
+IRRELEVANT_ENDINGS = (".md", ".bin", ".pt", ".pth", ".h5", ".msgpack", ".ot", ".tflite", ".log")
+"""Files that never run here: a change in one keeps the revision, and with it what was measured."""
+
+REVISION_DIGITS = 40
+FILES_LIMIT = 10_000
+
+
+def is_repository(folder: Path) -> bool:
+    """Whether a folder is meant as a model's repository."""
+    return any((folder / name).is_file() for name in SIGNS)
+
+
+def read_repository(folder: Path, *, id: str, source: str, memo: HashMemo | None = None) -> Model:
+    """The model in a folder, pinned to its files' contents. Raises Unreadable or OSError."""
+    config = ConfigFacts.parse(read_config(folder))
+    card = CardFacts.parse(read_card(folder))
+    files = tuple(_file(folder, path, memo) for path in repository_paths(folder))
+    model = Model(
+        id=id,
+        revision=revision_of(files),
+        source=source,
+        files=files,
+        last_modified=last_modified(folder, files),
+    )
+    return replace(describe(model, config, card), parameters=read_header_parameters(folder, model))
+
+
+def read_config(folder: Path) -> Mapping[str, Any]:
+    """The object in config.json."""
+    return parse_object(_read_capped(folder / CONFIG))
+
+
+def read_card(folder: Path) -> Mapping[str, Any]:
+    """The card's front matter; empty without a card."""
+    if not (folder / CARD).is_file():
+        return {}
+    return front_matter(_read_capped(folder / CARD).decode("utf-8", "replace"))
+
+
+def read_header_parameters(folder: Path, model: Model) -> dict[str, int]:
+    """Values by dtype, from the headers of the weights that transformers would load."""
+    weights = (file.path for file in model.weight_files if file.path.endswith(".safetensors"))
+    return parameters_of(folder / path for path in weights)
+
+
+def repository_paths(folder: Path) -> tuple[str, ...]:
+    """The files' paths in the repository, sorted; hidden ones (.git, .cache) are left out."""
+    found: list[str] = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        inside = Path(place).relative_to(folder)
+        found += [(inside / name).as_posix() for name in names if not name.startswith(".")]
+        if len(found) > FILES_LIMIT:
+            raise Unreadable(f"more than {FILES_LIMIT:,} files")
+    return tuple(sorted(found))
+
+
+def revision_of(files: Iterable[File]) -> str:
+    """40 hexadecimal digits over the path, size and hash of each file that has one."""
+    relevant = [(file.path, file.size_bytes, file.sha256) for file in files if file.sha256]
+    return digest(sorted(relevant))[:REVISION_DIGITS]
+
+
+def last_modified(folder: Path, files: Iterable[File]) -> str | None:
+    """When the newest of the files changed: ISO 8601, UTC."""
+    times = [(folder / file.path).stat().st_mtime for file in files]
+    return datetime.fromtimestamp(max(times), UTC).isoformat(timespec="seconds") if times else None
+
+
+def _file(folder: Path, path: str, memo: HashMemo | None) -> File:
+    relevant = not path.endswith(IRRELEVANT_ENDINGS)
+    sha256 = sha256_of(folder / path, memo) if relevant else None
+    return File(path, (folder / path).stat().st_size, sha256)
+
+
+def _read_capped(path: Path) -> bytes:
+    if not path.is_file():
+        raise Unreadable(f"{path.name} is missing")
+    with path.open("rb") as file:
+        content = file.read(JSON_LIMIT_BYTES + 1)
+    if len(content) > JSON_LIMIT_BYTES:
+        raise Unreadable(f"{path.name} is larger than {JSON_LIMIT_BYTES:,} bytes")
+    return content

@@ -1,0 +1,1 @@
+"""Places where models are listed, one file a place."""

@@ -1,0 +1,1 @@
+"""What runs a candidate, one file a runtime."""

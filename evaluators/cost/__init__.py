@@ -1,0 +1,1 @@
+"""How small is a candidate? One file a measure."""

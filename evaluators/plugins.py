@@ -1,0 +1,33 @@
+"""Backends and recipes, found by entry point: ours exactly as a stranger's."""
+
+from difflib import get_close_matches
+from importlib.metadata import entry_points
+from typing import cast
+
+from cache.errors import NotFound
+from evaluators.protocols import Backend, RecipeMethod
+
+
+def backend(name: str) -> Backend:
+    """The runtime of that name; its import may take seconds. NotFound names the nearest."""
+    return cast(Backend, _plugin("recommender.backends", name))
+
+
+def recipe_method(name: str) -> RecipeMethod:
+    """The recipe's plug-in of that name. NotFound names the nearest."""
+    return cast(RecipeMethod, _plugin("recommender.recipes", name))
+
+
+def recipe_methods() -> dict[str, RecipeMethod]:
+    """Every recipe plug-in that is installed, by name, in alphabetical order."""
+    names = sorted(entry.name for entry in entry_points(group="recommender.recipes"))
+    return {name: recipe_method(name) for name in names}
+
+
+def _plugin(group: str, name: str) -> object:
+    found = {entry.name: entry for entry in entry_points(group=group)}
+    if name not in found:
+        near = get_close_matches(name, found, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(sorted(found))}."
+        raise NotFound(f"no plug-in {name!r} in {group}. {hint}")
+    return found[name].load()()

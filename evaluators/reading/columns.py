@@ -1,0 +1,147 @@
+"""Which column is the text, which the label? By name, else by what the columns hold."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cache.errors import BadInput, NotFound
+from evaluators.reading.table import in_words
+
+TEXT_NAMES = (
+    ("text", "texts"),
+    ("sentence", "content", "review", "tweet", "message", "question", "utterance", "query",
+     "document", "comment", "body", "input", "sms", "review_text", "full_text", "premise"),
+    ("description", "abstract", "summary"),
+    ("title", "headline", "subject"),
+)  # fmt: skip
+LABEL_NAMES = (
+    ("label", "labels"),
+    ("class", "category", "sentiment", "target", "intent", "topic", "emotion", "class index",
+     "coarse_label", "label_text", "gold_label", "output", "rating", "stars", "genre", "type"),
+    ("y",),
+)  # fmt: skip
+"""Usual names, in tiers: a column of an earlier tier is taken before one of a later tier."""
+
+CLEARLY_LONGER = 1.5
+"""A text is guessed by length where its mean is this many times that of the next column."""
+
+AMBIGUOUS = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """Positions of the text and the label column, and how they were found."""
+
+    text: int
+    label: int
+    how: str
+
+
+def choose_columns(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    text: str | None,
+    label: str | None,
+    source: str,
+) -> Guess:
+    """The named columns, where named, and a guess for the rest.
+
+    Raises NotFound for a name that is not there and BadInput where no guess stands out.
+    """
+    if len(columns) < 2:
+        raise BadInput(
+            f"{source} has one column only, {in_words(columns)}; a text and a label are needed. "
+            "Separate them by a comma, semicolon, tab or bar."
+        )
+    taken_text = _position(columns, text, "--text", source)
+    taken_label = _position(columns, label, "--label", source)
+    guess = guess_columns(columns, rows, text=taken_text, label=taken_label)
+    if AMBIGUOUS in (guess.text, guess.label) or guess.text == guess.label:
+        raise BadInput(
+            f"{source}: cannot tell which column is the text and which the label. "
+            f"Choose with --text and --label among {in_words(columns)}."
+        )
+    return guess
+
+
+def guess_columns(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    text: int | None = None,
+    label: int | None = None,
+) -> Guess:
+    """Where text and label are; AMBIGUOUS where nothing stands out."""
+    if text is not None and label is not None:
+        return Guess(text, label, "as given")
+    named_text = _by_name(columns, TEXT_NAMES, without=label) if text is None else text
+    named_label = _by_name(columns, LABEL_NAMES, without=text) if label is None else label
+    if named_text is not None and named_label is not None:
+        return Guess(named_text, named_label, "guessed by name")
+    by_text = _longest(rows, without=named_label) if named_text is None else named_text
+    by_label = _fewest(rows, without=by_text) if named_label is None else named_label
+    return Guess(by_text, by_label, "guessed by content")
+
+
+def few_distinct(values: Sequence[object]) -> bool:
+    """Whether values repeat as labels do: each at least twice in the mean."""
+    return bool(values) and 2 * len({str(value) for value in values}) <= len(values)
+
+
+def _position(columns: Sequence[str], name: str | None, option: str, source: str) -> int | None:
+    if name is None:
+        return None
+    if name in columns:
+        return columns.index(name)
+    near = difflib.get_close_matches(name.casefold(), [c.casefold() for c in columns], 1, 0.5)
+    meant = next((c for c in columns if near and c.casefold() == near[0]), None)
+    hint = f" Did you mean {option} {meant!r}?" if meant else ""
+    raise NotFound(f"{source} has no column {name!r}; it has {in_words(columns)}.{hint}")
+
+
+def _by_name(
+    columns: Sequence[str], tiers: Sequence[Sequence[str]], *, without: int | None
+) -> int | None:
+    folded = [column.strip().casefold() for column in columns]
+    for tier in tiers:
+        found = [at for at, name in enumerate(folded) if name in tier and at != without]
+        if found:
+            return found[0] if len(found) == 1 else AMBIGUOUS
+    return None
+
+
+def _longest(rows: Sequence[Sequence[object]], *, without: int | None) -> int:
+    """The column of clearly the longest strings, among those that do not repeat as labels do."""
+    columns = _columns(rows, without)
+    distinct = {at: column for at, column in columns.items() if not few_distinct(column)}
+    lengths: dict[int, float] = {
+        at: sum(len(value) for value in column if isinstance(value, str)) / len(column)
+        for at, column in (distinct or columns).items()
+    }
+    ranked = sorted(lengths, key=lambda at: lengths[at], reverse=True)
+    if not ranked or lengths[ranked[0]] == 0:
+        return AMBIGUOUS
+    if len(ranked) > 1 and lengths[ranked[0]] < CLEARLY_LONGER * lengths[ranked[1]]:
+        return AMBIGUOUS
+    return ranked[0]
+
+
+def _fewest(rows: Sequence[Sequence[object]], *, without: int) -> int:
+    """The only other column, or else the only one whose values repeat as labels do."""
+    columns = _columns(rows, without)
+    if len(columns) == 1:
+        return next(iter(columns))
+    few = [at for at, column in columns.items() if few_distinct(column) and not _constant(column)]
+    return few[0] if len(few) == 1 else AMBIGUOUS
+
+
+def _columns(
+    rows: Sequence[Sequence[object]], without: int | None
+) -> dict[int, tuple[object, ...]]:
+    every: dict[int, tuple[object, ...]] = dict(enumerate(zip(*rows, strict=False)))
+    return {at: column for at, column in every.items() if at != without}
+
+
+def _constant(column: Sequence[object]) -> bool:
+    return len({str(value) for value in column}) == 1

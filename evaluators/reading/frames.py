@@ -1,0 +1,70 @@
+"""Data that is in memory already: lists of dicts, pandas and datasets objects, by duck typing."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from cache.errors import BadInput
+from evaluators.reading.json_records import object_table
+from evaluators.reading.table import Record, Table
+
+ALLOWED = "a list of dicts, a datasets.Dataset or a pandas.DataFrame"
+
+
+def table_of(data: object, *, name: str) -> Table:
+    """The records of a list of dicts, a Dataset or a DataFrame; imports neither library."""
+    kinds = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(data).__mro__}
+    if "pandas.DataFrame" in kinds:
+        return _frame_table(data, name)
+    if "datasets.Dataset" in kinds:
+        return dataset_table(data, name=name)
+    if kinds & {"datasets.DatasetDict", "datasets.IterableDatasetDict"}:
+        raise BadInput(f"{name}: a DatasetDict holds several splits. Give one: data['test'].")
+    if isinstance(data, Sequence) and not isinstance(data, str | bytes):
+        items = ((at, _plain(item)) for at, item in enumerate(data))
+        return object_table(items, name=name, place="index", source=name)
+    raise BadInput(f"{name}: {type(data).__name__} is given; give {ALLOWED}.")
+
+
+def dataset_table(dataset: Any, *, name: str) -> Table:  # a datasets.Dataset, which has no types
+    """A `datasets.Dataset` as a stream, with the names of its ClassLabel columns."""
+    columns = tuple(dataset.column_names)
+    names = {
+        column: tuple(feature.names)
+        for column, feature in dataset.features.items()
+        if type(feature).__name__ == "ClassLabel"
+    }
+    return Table(name, columns, _dataset_records(dataset), place="index", class_names=names)
+
+
+def _dataset_records(dataset: Any) -> Iterator[Record]:
+    at = 0
+    for batch in dataset.with_format(None).iter(batch_size=1_000):
+        for values in zip(*batch.values(), strict=True):
+            yield at, values
+            at += 1
+
+
+def _frame_table(frame: Any, name: str) -> Table:  # a pandas.DataFrame, which has no types here
+    """A DataFrame's rows by position; what pandas calls missing is missing."""
+    columns = tuple(str(column) for column in frame.columns)
+    present = frame.notna()
+    listed = [
+        _with_missing(frame.iloc[:, at].tolist(), present.iloc[:, at].tolist())
+        for at in range(len(columns))
+    ]
+    return Table(name, columns, enumerate(zip(*listed, strict=True)), place="index")
+
+
+def _with_missing(values: list[object], present: list[bool]) -> list[object]:
+    return [value if there else None for value, there in zip(values, present, strict=True)]
+
+
+def _plain(item: object) -> object:
+    """A mapping with numpy's scalars as Python's own."""
+    if not isinstance(item, Mapping):
+        return item
+    return {key: _native(value) for key, value in item.items()}
+
+
+def _native(value: Any) -> object:  # whatever a user's dict holds
+    return value.item() if type(value).__module__ == "numpy" and value.ndim == 0 else value

@@ -1,0 +1,1 @@
+"""How a model is made ready for a runtime, one file a recipe."""

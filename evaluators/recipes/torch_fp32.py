@@ -1,0 +1,41 @@
+"""torch in float32: the repository's files as they are."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from catalog.model import Model
+from evaluators.candidate import Recipe
+from evaluators.recipes.planning import has_weights, shared_bytes
+
+
+class TorchFp32:
+    """The weights as stored, computed in float32; the reference of every other recipe."""
+
+    needs_graph = False
+
+    def recipes(self, model: Model) -> Sequence[Recipe]:
+        """One, where the repository has safetensors weights."""
+        return (Recipe("torch-fp32", "torch", "fp32"),) if has_weights(model) else ()
+
+    def predicted_size_bytes(self, model: Model, recipe: Recipe) -> float:
+        """The stored files: a float16 file is not deployed wider than it is."""
+        files = model.weight_files + model.config_files
+        return sum(file.size_bytes for file in files) + shared_bytes(model)
+
+    def build(
+        self, recipe: Recipe, source: Path, folder: Path, *, graph: Path | None
+    ) -> Mapping[str, str]:
+        """Link the repository's files."""
+        link_repository(source, folder)
+        return {"dtype": "float32"}
+
+
+def link_repository(source: Path, folder: Path) -> None:
+    """Links in `folder` to the config and the weights, checked to be one model."""
+    from evaluators.repository import weight_files
+    from evaluators.torch_model import check_parameters
+
+    check_parameters(source)
+    index = source / "model.safetensors.index.json"
+    for file in [source / "config.json", *weight_files(source), *([index] * index.is_file())]:
+        (folder / file.name).symlink_to(file.resolve())

@@ -1,0 +1,91 @@
+"""A repository's weights as a torch module (home of AutoModelForSequenceClassification)."""
+
+import inspect
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
+from transformers.initialization import no_init_weights
+
+from evaluators.measurement import CandidateFailed, State
+from evaluators.repository import n_parameters, read_config
+
+PARAMETERS_TOLERANCE = 1.5
+"""A config may describe so many times the values that the files hold (tied weights, heads)."""
+
+
+def load_pretrained(
+    source: Path, *, dtype: torch.dtype, attention: str = "sdpa"
+) -> PreTrainedModel:
+    """The classifier of a repository in evaluation mode; CandidateFailed where it is not whole.
+
+    transformers fills a missing head with random numbers and only logs it: here it is an error.
+    """
+    check_parameters(source)
+    try:
+        model, info = AutoModelForSequenceClassification.from_pretrained(
+            source,
+            dtype=dtype,
+            attn_implementation=attention,
+            trust_remote_code=False,
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+        )
+    except (OSError, SafetensorError, RuntimeError) as error:
+        if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
+            raise
+        raise CandidateFailed(State.CORRUPT, f"the weights cannot be loaded: {error}") from error
+    check_keys(model, missing=info["missing_keys"], mismatched=info["mismatched_keys"])
+    return model.eval()
+
+
+def empty_model(folder: Path) -> PreTrainedModel:
+    """The classifier that config.json describes, its weights not yet filled in."""
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    with no_init_weights():
+        model = AutoModelForSequenceClassification.from_config(
+            config, dtype=torch.float32, attn_implementation="sdpa", trust_remote_code=False
+        )
+    return model.eval()
+
+
+def check_parameters(source: Path) -> None:
+    """CandidateFailed where config.json describes another model than the weights hold (F23)."""
+    read_config(source)
+    carried = n_parameters(source)
+    try:
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False, local_files_only=True)
+        with torch.device("meta"):
+            model = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
+    except (ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
+        reason = f"no text classifier can be made from config.json: {error}"
+        raise CandidateFailed(State.UNSUPPORTED, reason) from error
+    described = sum(parameter.numel() for parameter in model.parameters())
+    if described > PARAMETERS_TOLERANCE * carried:
+        reason = f"config.json describes {described} weights, the files hold {carried}"
+        raise CandidateFailed(State.CORRUPT, reason)
+
+
+def check_keys(
+    model: PreTrainedModel, *, missing: Sequence[str], mismatched: Sequence[Any]
+) -> None:
+    """CandidateFailed where weights are missing: `no head` if they are the classifier's."""
+    prefix = f"{model.base_model_prefix}."
+    head = sorted(name for name in missing if not name.startswith(prefix))
+    if head:
+        reason = f"the weights of the classification head are missing: {', '.join(head)}"
+        raise CandidateFailed(State.NO_HEAD, reason)
+    if missing or mismatched:
+        names = ", ".join(sorted(map(str, [*missing, *mismatched]))[:5])
+        reason = f"weights are missing or of another shape: {names}"
+        raise CandidateFailed(State.CORRUPT, reason)
+
+
+def accepted_inputs(model: PreTrainedModel, names: Sequence[str]) -> tuple[str, ...]:
+    """Those of the tokenizer's arrays that the model's forward takes."""
+    parameters = inspect.signature(model.forward).parameters
+    return tuple(name for name in names if name in parameters)

@@ -1,0 +1,210 @@
+"""What Python programs call: they plug the parts together."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cache.measurements import Measurements
+from cache.paths import Home
+from evaluators.samples import Samples, read_samples
+from recommender.finding import answer
+from recommender.finding import plan as plan_only
+from recommender.leaderboard import Leaderboard, read_leaderboard
+from recommender.progress import Progress
+from recommender.query import DEFAULT_TASK, MAX_MODELS, Budget, Query
+from recommender.recommendation import Plan, Recommendation
+
+__all__ = ["Leaderboard", "find", "leaderboard", "measure", "plan"]
+
+Data = str | Path | Any  # a path, a Hub data set id, a Dataset, a DataFrame, or a list of dicts
+
+
+def find(
+    data: Data,
+    require: str | Sequence[str],
+    *,
+    task: str = DEFAULT_TASK,
+    text: str | None = None,
+    label: str | None = None,
+    split: str | None = None,
+    models: Sequence[str] = (),
+    sources: Sequence[str] = ("hub",),
+    backends: Sequence[str] = (),
+    baseline: str | None = None,
+    minimize: str = "size_mb",
+    max_candidates: int = MAX_MODELS,
+    label_map: Mapping[str, str] | None = None,
+    positive: str | None = None,
+    confidence: float = 0.95,
+    threads: int = 1,
+    seed: int = 0,
+    time_limit_s: float | None = None,
+    max_download_mb: float | None = None,
+    home: Path | Home | None = None,
+    progress: bool = False,
+    command: str = "",
+) -> Recommendation:
+    """The smallest candidate that is shown to meet the requirements on the labelled rows.
+
+    `data` is a csv, tsv, jsonl or parquet file, a `datasets` id with `split`, a Dataset, a
+    DataFrame, or a list of dicts. `require` holds texts as "accuracy >= 0.90" or
+    "latency_p95_ms <= 20". `models` are ids with an optional @REVISION, `sources` are "hub" or
+    "folder:PATH". `label_map` maps a label of the data to the model's name for it. An interrupt
+    (Ctrl-C) ends the search with what is known; `Recommendation.ended` says so.
+
+    Raises RecommenderError (BadInput, NotFound, AccessRequired, ...) with one line and a hint.
+    """
+    query = Query.parse(
+        require,
+        task=task,
+        minimize=minimize,
+        models=tuple(models),
+        sources=tuple(sources),
+        backends=tuple(backends),
+        baseline=baseline,
+        max_candidates=max_candidates,
+        label_map=dict(label_map or {}),
+        positive=positive,
+        confidence=confidence,
+        threads=threads,
+        seed=seed,
+    ).needing_quality()
+    with Progress(shown=progress) as shown:
+        return answer(
+            query,
+            samples_of(data, text=text, label=label, split=split),
+            home=home_of(home),
+            budget=Budget(time_limit_s, max_download_mb),
+            progress=shown,
+            command=command,
+        )
+
+
+def plan(
+    data: Data,
+    require: str | Sequence[str],
+    *,
+    task: str = DEFAULT_TASK,
+    text: str | None = None,
+    label: str | None = None,
+    split: str | None = None,
+    models: Sequence[str] = (),
+    sources: Sequence[str] = ("hub",),
+    backends: Sequence[str] = (),
+    baseline: str | None = None,
+    minimize: str = "size_mb",
+    max_candidates: int = MAX_MODELS,
+    label_map: Mapping[str, str] | None = None,
+    positive: str | None = None,
+    confidence: float = 0.95,
+    threads: int = 1,
+    seed: int = 0,
+    home: Path | Home | None = None,
+    progress: bool = False,
+) -> Plan:
+    """What `find` would do: candidates, bytes, allowed errors, and who is left out and why.
+
+    The arguments are those of `find`. Nothing is downloaded but metadata, nothing is run.
+    """
+    query = Query.parse(
+        require,
+        task=task,
+        minimize=minimize,
+        models=tuple(models),
+        sources=tuple(sources),
+        backends=tuple(backends),
+        baseline=baseline,
+        max_candidates=max_candidates,
+        label_map=dict(label_map or {}),
+        positive=positive,
+        confidence=confidence,
+        threads=threads,
+        seed=seed,
+    ).needing_quality()
+    with Progress(shown=progress) as shown:
+        samples = samples_of(data, text=text, label=label, split=split)
+        return plan_only(query, samples, home_of(home), shown)
+
+
+def measure(
+    data: Data,
+    *,
+    models: Sequence[str] = (),
+    metrics: Sequence[str] = (),
+    task: str = DEFAULT_TASK,
+    text: str | None = None,
+    label: str | None = None,
+    split: str | None = None,
+    sources: Sequence[str] = ("hub",),
+    backends: Sequence[str] = (),
+    max_candidates: int = MAX_MODELS,
+    label_map: Mapping[str, str] | None = None,
+    positive: str | None = None,
+    threads: int = 1,
+    time_limit_s: float | None = None,
+    max_download_mb: float | None = None,
+    home: Path | Home | None = None,
+    progress: bool = False,
+    command: str = "",
+) -> Recommendation:
+    """Every candidate on every row, with its costs, without asking for anything.
+
+    The arguments are those of `find`; `metrics` names quality metrics beside accuracy. The
+    result has no choice and proves nothing: its figures are estimates with intervals.
+    """
+    query = Query.parse(
+        (),
+        task=task,
+        models=tuple(models),
+        metrics=tuple(metrics),
+        sources=tuple(sources),
+        backends=tuple(backends),
+        max_candidates=max_candidates,
+        label_map=dict(label_map or {}),
+        positive=positive,
+        threads=threads,
+    )
+    with Progress(shown=progress) as shown:
+        return answer(
+            query,
+            samples_of(data, text=text, label=label, split=split),
+            home=home_of(home),
+            budget=Budget(time_limit_s, max_download_mb),
+            progress=shown,
+            command=command,
+        )
+
+
+def leaderboard(
+    data: Data,
+    *,
+    task: str = DEFAULT_TASK,
+    text: str | None = None,
+    label: str | None = None,
+    split: str | None = None,
+    label_map: Mapping[str, str] | None = None,
+    home: Path | Home | None = None,
+) -> Leaderboard:
+    """What the store knows about these rows, best first; measures nothing."""
+    samples = samples_of(data, text=text, label=label, split=split)
+    with Measurements(home_of(home).measurements) as store:
+        return read_leaderboard(store, samples, task=task, label_map=label_map)
+
+
+def samples_of(
+    data: Data, *, text: str | None = None, label: str | None = None, split: str | None = None
+) -> Samples:
+    """The labelled rows behind a path, an id, or an object in memory."""
+    if isinstance(data, Samples):
+        return data
+    if isinstance(data, str | Path):
+        return read_samples(data, text=text, label=label, split=split)
+    return Samples.of(data, text=text, label=label)
+
+
+def home_of(home: Path | Home | None) -> Home:
+    """The named folder, or this user's own (RECOMMENDER_HOME, else the cache folder)."""
+    if isinstance(home, Home):
+        return home
+    return Home(home.absolute()) if home else Home.parse(os.environ)

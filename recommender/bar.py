@@ -1,0 +1,122 @@
+"""The bar that quality must reach: each requirement's target, and whether it can be proven."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import floor
+
+from cache.errors import BadInput
+from evaluators.measurement import Measurement
+from recommender.evidence import Verdict, judge, max_errors, rows_needed
+from recommender.query import Query
+from recommender.requirement import Requirement
+
+PROVABLE = "accuracy"
+"""The one metric with an exact bound so far; the others are decided by estimates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One quality requirement as a number; `level` is None where an estimate decides."""
+
+    requirement: Requirement
+    value: float
+    level: float | None
+
+    @property
+    def metric(self) -> str:
+        """The quality metric that it bounds."""
+        return self.requirement.measure
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """All quality requirements of a search, for n_rows rows and one candidate's share of delta."""
+
+    targets: tuple[Target, ...]
+    n_rows: int
+    level: float
+
+    @classmethod
+    def declare(
+        cls,
+        query: Query,
+        *,
+        n_rows: int,
+        n_candidates: int,
+        baseline: dict[str, float] | None = None,
+    ) -> "Bar":
+        """The bar of a query; `baseline` maps a metric to its value for the baseline model."""
+        level = query.delta / max(1, n_candidates)
+        targets = tuple(
+            Target(
+                requirement,
+                requirement.target((baseline or {}).get(requirement.measure)),
+                level if requirement.measure == PROVABLE and not requirement.of_baseline else None,
+            )
+            for requirement in query.quality
+        )
+        return cls(targets, n_rows, level)
+
+    @property
+    def proven(self) -> bool:
+        """Whether every target has an exact bound."""
+        return all(target.level is not None for target in self.targets)
+
+    @property
+    def allowed_errors(self) -> int | None:
+        """The most wrong answers with which the exact targets can be met; None without one."""
+        exact = [t for t in self.targets if t.level is not None]
+        if not exact:
+            return None
+        return min(self._allowed(target) for target in exact)
+
+    @property
+    def hopeless_above(self) -> int:
+        """A candidate with more wrong answers than this cannot pass, whatever is left."""
+        limits = [self.n_rows]
+        limits += [self._allowed(t) for t in self.targets if t.metric == PROVABLE]
+        return min(limits)
+
+    def _allowed(self, target: Target) -> int:
+        if target.level is None:
+            return floor(self.n_rows * (1 - target.value) + 1e-9)
+        errors = max_errors(self.n_rows, target.value, target.level)
+        return -1 if errors is None else errors
+
+    def require_enough_rows(self, n_candidates: int) -> None:
+        """BadInput where these rows can prove the target for no candidate, however good."""
+        for target in self.targets:
+            if target.level is not None and self._allowed(target) < 0:
+                if target.value >= 1:
+                    raise BadInput(f"'{target.requirement}' can be proven by no number of rows")
+                needed = rows_needed(target.value, target.level)
+                raise BadInput(
+                    f"{self.n_rows} rows cannot prove '{target.requirement}' for {n_candidates} "
+                    f"candidates, not even without an error; give at least {needed} rows, "
+                    "or name fewer candidates (--model, --backend, --max-candidates)"
+                )
+
+    def verdict(self, n_wrong: int, n_seen: int, quality: Sequence[Measurement]) -> Verdict:
+        """The verdict on a candidate: the worst over all targets."""
+        values = {measurement.name: measurement.value for measurement in quality}
+        found = [self._judge(target, n_wrong, n_seen, values) for target in self.targets]
+        for verdict in (Verdict.INSUFFICIENT, Verdict.UNDECIDED):
+            if verdict in found:
+                return verdict
+        return Verdict.SUFFICIENT if found else Verdict.UNDECIDED
+
+    def _judge(
+        self, target: Target, n_wrong: int, n_seen: int, values: dict[str, float]
+    ) -> Verdict:
+        if target.level is not None:
+            return judge(
+                n_wrong=n_wrong, n_seen=n_seen, n_rows=self.n_rows,
+                target=target.value, level=target.level,
+            )  # fmt: skip
+        if n_seen < self.n_rows:
+            too_many = target.metric == PROVABLE and n_wrong > self._allowed(target)
+            return Verdict.INSUFFICIENT if too_many else Verdict.UNDECIDED
+        value = values.get(target.metric)
+        if value is None:
+            return Verdict.UNDECIDED
+        return Verdict.SUFFICIENT if value >= target.value else Verdict.INSUFFICIENT

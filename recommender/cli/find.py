@@ -1,0 +1,102 @@
+"""`recommender find`: the smallest model that meets the requirements."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from recommender.cli.options import (
+    candidate_options,
+    data_options,
+    output_options,
+    parse_label_map,
+    show,
+    typed_command,
+)
+
+if TYPE_CHECKING:
+    from recommender.recommendation import Recommendation
+
+EXIT_NONE_SUFFICIENT = 3
+EXIT_BUDGET = 5
+EXIT_SIGNALS = {"interrupted": 130, "terminated": 143}
+
+
+@click.command(
+    "find",
+    epilog='Example: recommender find reviews.csv --require "accuracy >= 0.90" '
+    '--require "latency_p95_ms <= 20"',
+)
+@data_options
+@click.option(
+    "-r",
+    "--require",
+    multiple=True,
+    metavar="BOUND",
+    help='What is asked, as in "accuracy >= 0.90", "f1 >= 0.97 * baseline", "size_mb <= 50", "license in mit,apache-2.0". Repeatable; all must hold.',
+)
+@click.option(
+    "--baseline", metavar="MODEL", help="The model, as it is in fp32, that 'baseline' means."
+)
+@click.option(
+    "--minimize",
+    default="size_mb",
+    show_default=True,
+    metavar="COST",
+    help="The cost that the answer has least of.",
+)
+@click.option(
+    "--confidence",
+    default=0.95,
+    show_default=True,
+    help="How sure 'sufficient' must be, over all candidates together.",
+)
+@click.option(
+    "--seed", default=0, show_default=True, help="Seed of the one random order of the rows."
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Show the plan: candidates, bytes, who is left out and why."
+)
+@candidate_options
+@output_options
+def command(
+    data: str,
+    dry_run: bool,
+    form: str | None,
+    output: Path | None,
+    quiet: bool,
+    verbose: bool,
+    label_map: str | None,
+    **asked: Any,  # click hands the options of `find` over by name
+) -> int:
+    """Find the smallest pretrained model that meets your requirements on the labelled rows in DATA.
+
+    DATA is a csv, tsv, jsonl or parquet file, or the id of a data set on the Hub. Exit codes: 0 a
+    sufficient model was found, 2 wrong use or bad data, 3 none was shown to be sufficient, 4 a
+    named model needs access, 5 a budget ended before an answer, 130 or 143 interrupted.
+    """
+    from recommender.api import find, plan
+
+    mapped = parse_label_map(label_map)
+    if dry_run:
+        budgets = ("time_limit_s", "max_download_mb")
+        wanted = {name: value for name, value in asked.items() if name not in budgets}
+        show(
+            plan(data, label_map=mapped, progress=not quiet, **wanted),
+            form,
+            output,
+            verbose=verbose,
+        )
+        return 0
+    found = find(data, label_map=mapped, progress=not quiet, command=typed_command(), **asked)
+    show(found, form, output, verbose=verbose)
+    return exit_code(found)
+
+
+def exit_code(found: "Recommendation") -> int:
+    """The exit code that a pipeline can act on."""
+    if found.ended in EXIT_SIGNALS:
+        return EXIT_SIGNALS[found.ended]
+    if found.choice is not None:
+        return 0
+    return EXIT_NONE_SUFFICIENT if found.ended == "complete" else EXIT_BUDGET

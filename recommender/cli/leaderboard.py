@@ -1,0 +1,32 @@
+"""`recommender leaderboard`: what the store knows about a task and its rows."""
+
+from pathlib import Path
+
+import click
+
+from recommender.cli.options import data_options, output_options, parse_label_map, show
+
+
+@click.command("leaderboard", epilog="Example: recommender leaderboard reviews.csv -o board.md")
+@data_options
+@output_options
+def command(
+    data: str,
+    task: str,
+    text: str | None,
+    label: str | None,
+    split: str | None,
+    label_map: str | None,
+    form: str | None,
+    output: Path | None,
+    quiet: bool,
+    verbose: bool,
+) -> int:
+    """Rank all that was ever measured on the rows of DATA; measures nothing."""
+    from recommender.api import leaderboard
+
+    board = leaderboard(
+        data, task=task, text=text, label=label, split=split, label_map=parse_label_map(label_map)
+    )
+    show(board, form, output, verbose=True)
+    return 0

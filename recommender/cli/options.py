@@ -1,0 +1,169 @@
+"""The options that several commands share."""
+
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from cache.errors import BadInput
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+FORMATS = ("text", "json", "md", "csv")
+SUFFIXES = {".txt": "text", ".json": "json", ".md": "md", ".csv": "csv"}
+
+
+def options(*given: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Several click options as one decorator, in the order given."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(given):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+data_options = options(
+    click.argument("data"),
+    click.option(
+        "--task",
+        default="text-classification",
+        show_default=True,
+        help="What must be done: a Hub pipeline tag.",
+    ),
+    click.option(
+        "--text", metavar="COLUMN", help="The column with the texts. Guessed by default, and said."
+    ),
+    click.option(
+        "--label",
+        metavar="COLUMN",
+        help="The column with the labels. Guessed by default, and said.",
+    ),
+    click.option(
+        "--split", metavar="SPLIT", help="The split of a Hub data set, as in 'test[:500]'."
+    ),
+    click.option(
+        "--label-map",
+        metavar="DATA=MODEL,...",
+        help="Names of the models' labels for yours, as in '0=negative,1=positive'.",
+    ),
+)
+
+candidate_options = options(
+    click.option(
+        "--model",
+        "models",
+        multiple=True,
+        metavar="ID[@REV]",
+        help="Look at this model only. Repeatable.",
+    ),
+    click.option(
+        "--source",
+        "sources",
+        multiple=True,
+        default=("hub",),
+        show_default=True,
+        metavar="hub|folder:PATH",
+        help="Where models are listed. Repeatable.",
+    ),
+    click.option(
+        "--backend",
+        "backends",
+        multiple=True,
+        metavar="NAME",
+        help="Only this runtime: torch, onnxruntime, openvino. Repeatable.",
+    ),
+    click.option(
+        "--max-candidates",
+        default=50,
+        show_default=True,
+        metavar="N",
+        help="At most this many models, by downloads.",
+    ),
+    click.option(
+        "--positive", metavar="LABEL", help="The positive label of f1, precision and recall."
+    ),
+    click.option(
+        "--threads",
+        default=1,
+        show_default=True,
+        metavar="N",
+        help="Threads that a candidate may use.",
+    ),
+    click.option(
+        "--time-limit",
+        "time_limit_s",
+        type=float,
+        metavar="SECONDS",
+        help="Stop after this long and answer from what is known.",
+    ),
+    click.option(
+        "--max-download",
+        "max_download_mb",
+        type=float,
+        metavar="MB",
+        help="Download at most this much (1 MB = 10^6 bytes).",
+    ),
+)
+
+output_options = options(
+    click.option(
+        "--format",
+        "form",
+        type=click.Choice(FORMATS),
+        help="Output format; text by default, or by the suffix of -o.",
+    ),
+    click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Write here instead of stdout.",
+    ),
+    click.option("-q", "--quiet", is_flag=True, help="No progress on stderr."),
+    click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        help="Every candidate in the text output, and how it ended.",
+    ),
+)
+
+
+def parse_label_map(text: str | None) -> dict[str, str]:
+    """`0=negative,1=positive` as a dict; BadInput for anything else."""
+    if not text:
+        return {}
+    pairs = [pair.partition("=") for pair in text.split(",")]
+    if not all(equals and left.strip() and right.strip() for left, equals, right in pairs):
+        raise BadInput(f"'{text}' is no label map; write for example '0=negative,1=positive'")
+    return {left.strip(): right.strip() for left, _, right in pairs}
+
+
+def typed_command() -> str:
+    """The command line as it can be typed again."""
+    return shlex.join(["recommender", *sys.argv[1:]])
+
+
+def show(result: Any, form: str | None, output: Path | None, *, verbose: bool = False) -> None:
+    """Render a result to stdout, or whole or not at all to a file."""
+    from recommender.plugins import plugin
+
+    chosen = form or (SUFFIXES.get(output.suffix.lower(), "text") if output else "text")
+    wide = verbose or output is not None
+    rendered: str = plugin("reports", chosen)(result, verbose=wide)
+    if output is None:
+        click.echo(rendered, nl=not rendered.endswith("\n"))
+        return
+    temporary = output.with_name(f".{output.name}.part")
+    try:
+        temporary.write_text(rendered if rendered.endswith("\n") else rendered + "\n", "utf-8")
+        temporary.replace(output)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise BadInput(f"cannot write {output}: {error.strerror}; name another file") from error
+    click.echo(f"wrote {output}", err=True)

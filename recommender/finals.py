@@ -1,0 +1,108 @@
+"""Figures that may decide: from fresh workers, and for the finalists interleaved."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cache.measurements import Figure
+from evaluators.candidate import Candidate
+from evaluators.measurement import CandidateFailed
+from recommender.evidence import Verdict
+from recommender.query import Query
+from recommender.recommendation import Outcome
+from recommender.requirement import STATIC_COSTS
+from recommender.space import Pool
+from recommender.trial import Bench, as_figure, as_measurement, explain, failed
+from recommender.walk import Outcomes, finalists
+
+if TYPE_CHECKING:
+    from evaluators.cost.measure import Serving
+
+INTERLEAVED = "interleaved"
+NOISY = "too noisy to decide"
+TRIES = 2
+"""How often a noisy A/A check is repeated before a latency limit stays undecided."""
+
+
+def measured_freshly(bench: Bench, candidate: Candidate, outcome: Outcome) -> Outcome:
+    """The outcome with memory, load time and latencies of a fresh worker, taken where missing."""
+    if "peak_memory_mb" in outcome.measurements:
+        return outcome
+    from evaluators.cost.measure import measure_costs
+
+    bench.check_time()
+    bench.progress.step(f"costs of {candidate.name}")
+    texts = [row.text for row in bench.samples.rows]
+    try:
+        found = measure_costs(bench.artifact(candidate), texts, how=_serving(bench.query))
+    except CandidateFailed as failure:
+        return failed(candidate, failure.state, failure.reason)
+    figures = [as_figure(m, bench.machine.key) for m in found if m.name not in STATIC_COSTS]
+    return with_figures(bench, candidate, outcome, figures)
+
+
+def with_figures(
+    bench: Bench, candidate: Candidate, outcome: Outcome, figures: list[Figure]
+) -> Outcome:
+    """The outcome with these figures, which are stored as well, judged anew against the limits."""
+    bench.store.record_figures(bench.key(candidate), figures)
+    added = {figure.name: as_measurement(figure) for figure in figures}
+    measurements = {**outcome.measurements, **added}
+    return explain(bench, replace(outcome, measurements=measurements))
+
+
+def lacks_costs(query: Query, outcome: Outcome) -> bool:
+    """Whether a sufficient outcome waits for a cost that a limit or the ranking asks for."""
+    if outcome.verdict is not Verdict.SUFFICIENT:
+        return False
+    asked = {limit.measure for limit in query.limits} | {query.minimize}
+    return any(_is_provisional(outcome, name) for name in asked - STATIC_COSTS)
+
+
+def _is_provisional(outcome: Outcome, name: str) -> bool:
+    found = outcome.measurements.get(name)
+    return found is None or found.note.startswith("warm worker")
+
+
+def needs_finals(bench: Bench, chosen: Outcome, *, fresh: bool) -> bool:
+    """Whether the choice must be timed against its neighbours.
+
+    Always where a timing decides; else only when something was measured anyway, so that an answer
+    from memory stays an answer from memory.
+    """
+    timed = any(limit.is_timed for limit in bench.query.limits)
+    latency = chosen.measurements.get("latency_p95_ms")
+    done = latency is not None and latency.note.startswith(INTERLEAVED)
+    return not done and (timed or fresh)
+
+
+def time_finalists(bench: Bench, pool: Pool, outcomes: Outcomes, chosen: int) -> dict[int, Outcome]:
+    """The choice and its neighbours with latencies taken in turn, A B A B, and the A/A check.
+
+    Where the same candidate in two workers differs too much, timings decide nothing: a limit on
+    them is then undecided, which is not met.
+    """
+    from evaluators.cost.measure import latency_measurements, time_interleaved
+
+    metric = bench.query.quality[0].measure
+    indices = [i for i in finalists(outcomes, chosen, metric) if i == chosen or outcomes[i].n_rows]
+    bench.progress.step("timing the finalists")
+    texts = [row.text for row in bench.samples.rows]
+    folders = [bench.artifact(pool.candidates[index]) for index in indices]
+    for _ in range(TRIES):
+        bench.check_time()
+        timed = time_interleaved(folders, texts, how=_serving(bench.query))
+        if timed.a_a.may_decide:
+            break
+    bench.progress.say(timed.a_a.describe())
+    note = f"{INTERLEAVED}; {timed.a_a.describe()}"
+    updated = {}
+    for index, timing in zip(indices, timed.timings, strict=True):
+        figures = [as_figure(m, bench.machine.key, note=note) for m in latency_measurements(timing)]
+        updated[index] = with_figures(bench, pool.candidates[index], outcomes[index], figures)
+    return updated
+
+
+def _serving(query: Query) -> "Serving":
+    from evaluators.cost.measure import Serving
+
+    return Serving(threads=query.threads, batch_size=query.task.batch_size)

@@ -1,0 +1,350 @@
+"""A search from beginning to end: memory first, then the study, the finals, and the answer."""
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from cache.errors import BadInput
+from cache.key import JSONValue, digest
+from cache.measurements import Measurements
+from cache.paths import Home
+from evaluators.candidate import Candidate
+from evaluators.hardware import machine
+from evaluators.measurement import State
+from evaluators.samples import Samples
+from recommender.bar import Bar
+from recommender.builder import is_built
+from recommender.evidence import Verdict
+from recommender.finals import lacks_costs, measured_freshly, needs_finals, time_finalists
+from recommender.planning import Declared, Shelf, declare, nothing_to_try
+from recommender.progress import Progress
+from recommender.query import Budget, Query
+from recommender.recommendation import SCHEMA_VERSION, Outcome, Plan, Recommendation
+from recommender.trial import Bench, Looked, OutOfBudget, failed, prepare, recall, run
+from recommender.walk import choose, finalists, next_candidate, on_frontier
+
+if TYPE_CHECKING:
+    from evaluators.worker_process import Worker
+
+WORKER_DEADLINE_S = 300.0
+"""The longest that one request to a worker may take before the candidate is given up."""
+
+
+def plan(query: Query, samples: Samples, home: Home, progress: Progress) -> Plan:
+    """What a search would do, without doing it."""
+    with Shelf.open(home, query.sources) as shelf:
+        return declare(query, samples, shelf, progress).plan
+
+
+def answer(
+    query: Query,
+    samples: Samples,
+    *,
+    home: Home,
+    budget: Budget,
+    progress: Progress,
+    command: str = "",
+) -> Recommendation:
+    """The smallest candidate shown to be sufficient, from memory where all of it is known."""
+    with ExitStack() as stack:
+        shelf = stack.enter_context(Shelf.open(home, query.sources))
+        store = stack.enter_context(Measurements(home.measurements))
+        declared = declare(query, samples, shelf, progress)
+        bench = Bench(
+            query=query,
+            samples=declared.samples,
+            bar=declared.bar,
+            home=home,
+            store=store,
+            sources=shelf.sources,
+            methods=declared.methods,
+            machine=machine(),
+            progress=progress,
+            budget=budget,
+            stop_at=time.monotonic() + budget.time_limit_s if budget.time_limit_s else None,
+        )
+        key = answer_key(bench, declared)
+        stored = store.answer(key)
+        if stored is not None:
+            return replace(Recommendation.from_json(stored).remembered(), command=command)
+        progress.say(declared.plan.sentence())
+        found = Hunt(declared, bench, stack, key, command).finish()
+        if found.ended == "complete":
+            store.record_answer(
+                key, found.to_json(), samples=samples.fingerprint, question=query.to_json()
+            )
+        return found
+
+
+def answer_key(bench: Bench, declared: Declared) -> str:
+    """Everything that an answer depends on."""
+    keys = [bench.key(candidate) for candidate in declared.pool.candidates]
+    baseline = bench.key(declared.baseline) if declared.baseline else None
+    left_out = [[o.name, str(o.state), o.reason] for o in declared.pool.left_out]
+    asked: list[JSONValue] = [
+        declared.query.to_json(),
+        declared.samples.fingerprint,
+        declared.samples.name,
+    ]
+    everything: JSONValue = [asked, keys, baseline, left_out, bench.machine.key]
+    return digest([SCHEMA_VERSION, everything])
+
+
+@dataclass(slots=True)
+class Hunt:
+    """One search under way: the outcomes so far, by the candidate's place in the fixed order."""
+
+    declared: Declared
+    bench: Bench
+    stack: ExitStack
+    key: str
+    command: str
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    baseline: Outcome | None = None
+    worker: "Worker | None" = None
+    ended: str = "complete"
+
+    def finish(self) -> Recommendation:
+        """Run to the end, to a budget's end, or to an interrupt; the answer in any case."""
+        started = time.monotonic()
+        used_before = self.bench.store.claim_rows(
+            [row.key for row in self.bench.samples.rows], self._labels_key()
+        )
+        try:
+            self._measure_baseline()
+            self._walk()
+            self._decide_timings()
+        except OutOfBudget as end:
+            self.ended = str(end)
+        except KeyboardInterrupt as signal:
+            self.ended = str(signal) or "interrupted"
+        finally:
+            self.bench.progress.close()
+        return self._recommendation(used_before, time.monotonic() - started)
+
+    def _labels_key(self) -> str:
+        """Searches with the same question on the same pool share one use of the labels."""
+        return digest([self.declared.query.to_json(), self.declared.pool.key])
+
+    # ------------------------------------------------------------------ measuring
+    def _measure_baseline(self) -> None:
+        candidate = self.declared.baseline
+        if candidate is None:
+            return
+        open_bar = Bar((), self.bench.bar.n_rows, self.bench.bar.level)
+        bench = replace(self.bench, bar=open_bar)
+        found = recall(bench, candidate) or run(bench, candidate, self._worker(), _ignore)
+        self.baseline = found
+        if found.state is not State.EVALUATED:
+            raise BadInput(
+                f"the baseline {candidate.name} cannot be evaluated: {found.state}: {found.reason}"
+            )
+        values = {name: m.value for name, m in found.measurements.items()}
+        bar = Bar.declare(
+            self.declared.query,
+            n_rows=self.bench.bar.n_rows,
+            n_candidates=len(self.declared.pool),
+            baseline=values,
+        )
+        self.bench = replace(self.bench, bar=bar)
+
+    def _walk(self) -> None:
+        """First all that memory knows; Optuna is imported only when something must be measured."""
+        pool, minimize = self.declared.pool, self.declared.query.minimize
+        while (index := next_candidate(pool.candidates, self.outcomes, minimize)) is not None:
+            known = recall(self.bench, pool.candidates[index])
+            if known is None or self._must_measure(known):
+                break
+            self.outcomes[index] = known
+        else:
+            return
+        from recommender.search import search
+
+        self.bench.progress.start(len(pool) * self.bench.bar.n_rows)
+        search(
+            pool,
+            self.outcomes,
+            self._evaluate,
+            minimize=minimize,
+            storage=self.bench.home.studies,
+            name=f"{self.bench.samples.name} {self.key[:12]}",
+        )
+
+    def _must_measure(self, known: Outcome) -> bool:
+        """Whether memory lacks a cost that this query asks for."""
+        if self.declared.query.quality:
+            return lacks_costs(self.declared.query, known)
+        return known.state is State.EVALUATED and "peak_memory_mb" not in known.measurements
+
+    def _evaluate(self, index: int, looked: Looked) -> Outcome:
+        self.bench.check_time()
+        candidate = self.declared.pool.candidates[index]
+        self.bench.progress.step(candidate.name)
+        outcome = recall(self.bench, candidate)
+        if outcome is None:
+            outcome = run(self.bench, candidate, self._worker(), looked)
+        if outcome.state is State.EVALUATED and self._wants_costs(outcome):
+            self._prepare(candidate)
+            outcome = measured_freshly(self.bench, candidate, outcome)
+        self.bench.progress.say(f"{outcome.name}: {outcome.verdict}: {outcome.reason}")
+        return outcome
+
+    def _wants_costs(self, outcome: Outcome) -> bool:
+        """Fresh workers are for candidates that pass on quality, and for plain measuring."""
+        return outcome.verdict is Verdict.SUFFICIENT or not self.declared.query.quality
+
+    def _prepare(self, candidate: Candidate) -> None:
+        """Predictions may be remembered while the artifact was pruned."""
+        if not is_built(self.bench.home, candidate, self.declared.query.task):
+            prepare(self.bench, candidate, self._worker())
+
+    def _worker(self) -> "Worker":
+        """The warm worker, started when the first candidate needs it."""
+        if self.worker is None:
+            from evaluators.worker_process import Worker
+
+            started = Worker.start(threads=self.bench.query.threads, deadline_s=WORKER_DEADLINE_S)
+            self.worker = self.stack.enter_context(started)
+        return self.worker
+
+    def _decide_timings(self) -> None:
+        """Time the choice again, interleaved; when that turns it down, the walk goes on."""
+        if not self.declared.query.quality:
+            return
+        while (chosen := choose(self.outcomes, self.declared.query.minimize)) is not None:
+            if not needs_finals(self.bench, self.outcomes[chosen], fresh=self.worker is not None):
+                return
+            for index in finalists(self.outcomes, chosen, self._metric):
+                self._prepare(self.declared.pool.candidates[index])
+            self.outcomes.update(
+                time_finalists(self.bench, self.declared.pool, self.outcomes, chosen)
+            )
+            self._walk()
+
+    @property
+    def _metric(self) -> str:
+        quality = self.declared.query.quality
+        return quality[0].measure if quality else "accuracy"
+
+    # ------------------------------------------------------------------ answering
+    def _recommendation(self, used_before: int, elapsed_s: float) -> Recommendation:
+        query, pool = self.declared.query, self.declared.pool
+        best = choose(self.outcomes, query.minimize)
+        front = on_frontier(self.outcomes, self._metric)
+        outcomes = [
+            replace(self.outcomes[index], on_frontier=index in front)
+            if index in self.outcomes
+            else self._not_run(index, best)
+            for index in range(len(pool))
+        ]
+        planned = replace(
+            self.declared.plan, proven=self.bench.bar.proven,
+            allowed_errors=self.bench.bar.allowed_errors,
+        )  # fmt: skip
+        return Recommendation(
+            plan=planned,
+            choice=outcomes[best] if best is not None else None,
+            candidates=tuple(outcomes),
+            baseline=self.baseline,
+            guarantee=guarantee(self.bench.bar, query, len(pool), used_before),
+            ended=self._end(outcomes),
+            data=self._data(),
+            environment=self._environment(elapsed_s),
+            notes=(*self.declared.samples.notes, *notes(outcomes, self.declared, used_before)),
+            command=self.command,
+        )
+
+    def _end(self, outcomes: list[Outcome]) -> str:
+        limited = any("--max-download" in outcome.reason for outcome in outcomes)
+        return "download limit" if limited and self.ended == "complete" else self.ended
+
+    def _not_run(self, index: int, best: int | None) -> Outcome:
+        candidate = self.declared.pool.candidates[index]
+        if best is None:
+            return failed(candidate, State.SKIPPED_BY_BUDGET, f"not reached: {self.ended}")
+        chosen = self.outcomes[best].name
+        reason = f"not run: predicted {candidate.predicted_size_mb:.3g} MB, more than {chosen}"
+        return failed(candidate, State.NOT_NEEDED, reason)
+
+    def _data(self) -> dict[str, object]:
+        samples = self.bench.samples
+        return {
+            "name": samples.name,
+            "n_rows": samples.n,
+            "labels": list(samples.labels),
+            "fingerprint": samples.fingerprint,
+            "task": self.declared.query.task.to_json(),
+            "positive": self.declared.query.positive,
+        }
+
+    def _environment(self, elapsed_s: float) -> dict[str, object]:
+        return {
+            "recommender": version("recommender"),
+            "machine": self.bench.machine.describe(),
+            "libraries": dict(self.bench.machine.libraries),
+            "threads": self.bench.query.threads,
+            "elapsed_s": round(elapsed_s, 2),
+            "home": str(self.bench.home.folder),
+        }
+
+
+def _ignore(n_wrong: int, n_seen: int) -> None:
+    """Nobody looks at a baseline's errors on the way."""
+
+
+def guarantee(bar: Bar, query: Query, n_candidates: int, used_before: int) -> str:
+    """What the answer promises, in words."""
+    asked = " and ".join(str(r) for r in query.quality)
+    if not bar.targets:
+        return "no quality was asked for: these are estimates, nothing is proven"
+    if not bar.proven:
+        return f"'{asked}' was decided by estimates on {bar.n_rows:,} rows: estimate, not proven"
+    sentence = (
+        f"if these {bar.n_rows:,} rows are independent draws from the inputs you will meet, the "
+        f"chance that any candidate called sufficient truly misses '{asked}' is at most "
+        f"{query.delta:.3g} (exact binomial bounds at {query.delta:.3g}/{n_candidates} each)"
+    )
+    if used_before:
+        sentence += "; the guarantee covered the first search on these labels, this is a later one"
+    return sentence
+
+
+def notes(outcomes: list[Outcome], declared: Declared, used_before: int) -> list[str]:
+    """What the reader should know besides the answer."""
+    found = []
+    empty = nothing_to_try(declared)
+    if empty:
+        found.append(empty)
+    if used_before:
+        found.append(
+            f"{used_before:,} of these rows were already used by an earlier search with another "
+            "question; the guarantee covered that one"
+        )
+    off = [o for o in outcomes if _prediction_error(o) > 0.05]
+    if off:
+        worst = max(off, key=_prediction_error)
+        found.append(
+            f"the size of {len(off)} candidates was predicted more than 5 % off, most of all "
+            f"{worst.name}: {worst.predicted_size_mb:.3g} MB predicted, "
+            f"{worst.value('size_mb'):.3g} MB measured"
+        )
+    return found + _constant_predictors(outcomes, declared.samples)
+
+
+def _prediction_error(outcome: Outcome) -> float:
+    measured = outcome.value("size_mb")
+    return abs(outcome.predicted_size_mb / measured - 1) if measured else 0.0
+
+
+def _constant_predictors(outcomes: list[Outcome], samples: Samples) -> list[str]:
+    counts = dict.fromkeys(samples.labels, 0)
+    for row in samples.rows:
+        counts[row.label] += 1
+    label, most = max(counts.items(), key=lambda item: item[1])
+    below = [o for o in outcomes if (o.value("accuracy") or 1.0) < most / samples.n]
+    if not below:
+        return []
+    names = ", ".join(o.name for o in below[:3])
+    return [f"worse than always answering '{label}' ({most / samples.n:.3f}): {names}"]

@@ -1,0 +1,137 @@
+"""What is asked: the task, the requirements, the candidates to look at, and the budgets."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from cache.errors import BadInput
+from cache.key import JSONValue
+from evaluators.quality.score import METRICS
+from evaluators.task import Task
+from recommender.plugins import check_installed, installed, plugin
+from recommender.requirement import COSTS, Requirement
+
+DEFAULT_TASK = "text-classification"
+MAX_MODELS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """When to stop; None is no limit. Budgets do not enter an answer's key: an answer that a
+    budget cut short is not remembered."""
+
+    time_limit_s: float | None = None
+    max_download_mb: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Everything that a search is asked, parsed and checked.
+
+    `models` are ids with an optional `@REVISION`; `sources` are `hub` or `folder:PATH`;
+    `label_map` maps a data label to a model's label; `confidence` is one minus delta.
+    """
+
+    task: Task
+    requirements: tuple[Requirement, ...] = ()
+    minimize: str = "size_mb"
+    models: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ("hub",)
+    backends: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    baseline: str | None = None
+    max_candidates: int = MAX_MODELS
+    label_map: Mapping[str, str] = field(default_factory=dict)
+    positive: str | None = None
+    confidence: float = 0.95
+    threads: int = 1
+    seed: int = 0
+
+    @classmethod
+    def parse(
+        cls,
+        require: str | Sequence[str],
+        *,
+        task: str = DEFAULT_TASK,
+        minimize: str = "size_mb",
+        **options: object,  # the remaining fields of this class, by name
+    ) -> "Query":
+        """Check names and combinations; raises BadInput or NotFound with one line and a hint."""
+        texts = [require] if isinstance(require, str) else list(require)
+        known = set(METRICS) | set(installed("metrics"))
+        requirements = tuple(Requirement.parse(text, metrics=known) for text in texts)
+        query = cls(
+            task=plugin("tasks", task),
+            requirements=requirements,
+            minimize=minimize,
+            **options,  # type: ignore[arg-type]  # names are checked by the call, values below
+        )
+        query._check()
+        return query
+
+    def _check(self) -> None:
+        if self.minimize not in COSTS:
+            raise BadInput(f"cannot minimize '{self.minimize}'; choose one of {sorted(COSTS)}")
+        if not 0.5 <= self.confidence < 1:
+            raise BadInput(f"confidence {self.confidence:g} must lie in [0.5, 1), for example 0.95")
+        if self.max_candidates < 1 or self.threads < 1:
+            raise BadInput("max_candidates and threads must be at least 1")
+        for seam, names in (("backends", self.backends), ("metrics", self.metrics)):
+            check_installed(seam, names)
+        for requirement in self.requirements:
+            if requirement.of_baseline and self.baseline is None:
+                raise BadInput(f"'{requirement}' needs a baseline; name one with --baseline MODEL")
+
+    def needing_quality(self) -> "Query":
+        """Itself, when it asks for quality; else BadInput with an example."""
+        if not self.quality:
+            raise BadInput(
+                "nothing says how good is good enough; add a quality requirement, "
+                'for example --require "accuracy >= 0.90" '
+                "(to see models without one, use: recommender measure)"
+            )
+        return self
+
+    @property
+    def measured_metrics(self) -> tuple[str, ...]:
+        """Accuracy, and every other quality metric that is asked or bounded."""
+        bounded = (requirement.measure for requirement in self.quality)
+        return tuple(dict.fromkeys(("accuracy", *self.metrics, *bounded)))
+
+    @property
+    def quality(self) -> tuple[Requirement, ...]:
+        """The requirements on quality."""
+        return tuple(r for r in self.requirements if r.is_quality)
+
+    @property
+    def limits(self) -> tuple[Requirement, ...]:
+        """The requirements on costs."""
+        return tuple(r for r in self.requirements if r.measure in COSTS)
+
+    @property
+    def licenses(self) -> tuple[Requirement, ...]:
+        """The requirements on the licence."""
+        return tuple(r for r in self.requirements if r.relation == "in")
+
+    @property
+    def delta(self) -> float:
+        """The allowed chance that anything called sufficient is not."""
+        return 1 - self.confidence
+
+    def to_json(self) -> dict[str, JSONValue]:
+        """All that an answer depends on, for its key and for people."""
+        return {
+            "task": self.task.to_json(),
+            "requirements": [str(r) for r in self.requirements],
+            "minimize": self.minimize,
+            "models": list(self.models),
+            "sources": list(self.sources),
+            "backends": list(self.backends),
+            "metrics": list(self.metrics),
+            "baseline": self.baseline,
+            "max_candidates": self.max_candidates,
+            "label_map": dict(self.label_map),
+            "positive": self.positive,
+            "confidence": self.confidence,
+            "threads": self.threads,
+            "seed": self.seed,
+        }

@@ -1,0 +1,263 @@
+"""The answer: the choice, the frontier, the guarantee, and why each smaller one was turned down."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cache.errors import BadInput, NotFound
+from cache.paths import Home
+from evaluators.candidate import Recipe
+from evaluators.labels import LabelMap
+from evaluators.measurement import Measurement, State
+from recommender.evidence import Verdict
+
+if TYPE_CHECKING:
+    import pandas
+
+    from recommender.serving import ReadyClassifier
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One candidate of the pool: its state, the verdict on its quality, and what was measured.
+
+    `n_wrong` counts wrong answers among the `n_rows` rows that it was given; `lower` and `upper`
+    are its accuracy's exact one-sided bounds at the level of the pool. `misses` names the
+    requirements that it does not meet.
+    """
+
+    model: str
+    revision: str
+    source: str
+    recipe: Recipe
+    state: State
+    verdict: Verdict
+    reason: str
+    predicted_size_mb: float
+    n_rows: int = 0
+    n_wrong: int = 0
+    lower: float | None = None
+    upper: float | None = None
+    license: str | None = None
+    labels: LabelMap | None = None
+    measurements: Mapping[str, Measurement] = field(default_factory=dict)
+    misses: tuple[str, ...] = ()
+    on_frontier: bool = False
+
+    @property
+    def name(self) -> str:
+        """`owner/model@1a2b3c4d torch-int8`."""
+        return f"{self.model}@{self.revision[:8]} {self.recipe.name}"
+
+    @property
+    def acceptable(self) -> bool:
+        """Sufficient in quality, and within every limit."""
+        return self.verdict is Verdict.SUFFICIENT and not self.misses
+
+    def quality(self, metric: str) -> float | None:
+        """The metric on all rows; accuracy also on the rows given before an early stop."""
+        found = self.value(metric)
+        if found is None and metric == "accuracy" and self.n_rows:
+            return 1 - self.n_wrong / self.n_rows
+        return found
+
+    def value(self, measure: str) -> float | None:
+        """A measured figure, or None where it was not measured."""
+        found = self.measurements.get(measure)
+        return None if found is None else found.value
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON form, read back by `from_json`."""
+        return {
+            **{name: getattr(self, name) for name in _PLAIN_FIELDS},
+            "name": self.name,
+            "recipe": self.recipe.to_json(),
+            "labels": self.labels.to_json() if self.labels else None,
+            "measurements": {name: asdict(m) for name, m in self.measurements.items()},
+            "misses": list(self.misses),
+            "acceptable": self.acceptable,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Outcome":
+        """The inverse of `to_json`."""
+        plain = {name: value[name] for name in _PLAIN_FIELDS}
+        plain["state"] = State(plain["state"])
+        plain["verdict"] = Verdict(plain["verdict"])
+        measurements = {name: Measurement(**m) for name, m in value["measurements"].items()}
+        return cls(
+            **plain,
+            recipe=Recipe.from_json(value["recipe"]),
+            labels=LabelMap.from_json(value["labels"]) if value["labels"] else None,
+            measurements=measurements,
+            misses=tuple(value["misses"]),
+        )
+
+
+_PLAIN_FIELDS = (
+    "model", "revision", "source", "state", "verdict", "reason", "predicted_size_mb", "n_rows",
+    "n_wrong", "lower", "upper", "license", "on_frontier",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is declared before any label is used: the pool, and what the rows can prove.
+
+    `candidates` are names with their predicted size in MB, in the fixed order; `left_out` are
+    names with the state and the reason.
+    """
+
+    n_rows: int
+    n_candidates: int
+    n_models: int
+    delta: float
+    seed: int
+    minimize: str
+    requirements: tuple[str, ...]
+    proven: bool
+    allowed_errors: int | None = None
+    download_mb: float = 0.0
+    candidates: tuple[tuple[str, float], ...] = ()
+    left_out: tuple[tuple[str, str, str], ...] = ()
+
+    @property
+    def level(self) -> float:
+        """Each candidate's share of delta."""
+        return self.delta / max(1, self.n_candidates)
+
+    def sentence(self) -> str:
+        """`1,000 rows, 32 candidates: at most 72 errors`."""
+        start = (
+            f"{self.n_rows:,} rows, {self.n_candidates} candidates ({self.n_models} models "
+            f"x recipes)"
+        )
+        if self.allowed_errors is None:
+            return f"{start}; decided by estimates, not proven"
+        return f"{start}: at most {self.allowed_errors:,} errors are allowed"
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """What a search found. `choice` is None when nothing was shown to be sufficient."""
+
+    plan: Plan
+    choice: Outcome | None
+    candidates: tuple[Outcome, ...]
+    guarantee: str
+    ended: str
+    data: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+    command: str = ""
+    baseline: Outcome | None = None
+    from_memory: bool = False
+
+    @property
+    def frontier(self) -> tuple[Outcome, ...]:
+        """The evaluated candidates that no other beats in quality, size and latency at once."""
+        return tuple(outcome for outcome in self.candidates if outcome.on_frontier)
+
+    def why(self, name: str | None = None) -> str:
+        """Why each smaller candidate was turned down, a line each; or why the named one was.
+
+        Raises NotFound for a name that is in no candidate.
+        """
+        if name is None:
+            return "\n".join(f"{o.name}: {o.reason}" for o in self.turned_down)
+        found = [o for o in self.candidates if name in o.name]
+        left_out = [f"{n}: {state}: {why}" for n, state, why in self.plan.left_out if name in n]
+        if not found and not left_out:
+            raise NotFound(f"no candidate is called '{name}'; see .candidates for the names")
+        return "\n".join([*(f"{o.name}: {o.reason}" for o in found), *left_out])
+
+    @property
+    def turned_down(self) -> tuple[Outcome, ...]:
+        """The candidates that were tried and are not the choice, in the pool's order."""
+        return tuple(
+            o for o in self.candidates if o is not self.choice and o.state is not State.NOT_NEEDED
+        )
+
+    def load(self, *, threads: int = 1) -> "ReadyClassifier":
+        """The choice, ready to be called with texts, from its pinned revision."""
+        from recommender.serving import ready
+
+        if self.choice is None:
+            raise BadInput("nothing was shown to be sufficient, so there is nothing to load")
+        home = Home(Path(self.environment["home"]))
+        return ready(self.choice, self.data["task"], home, threads=threads)
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """One row a candidate; figures that were not measured are NaN."""
+        import pandas
+
+        return pandas.DataFrame([record(outcome) for outcome in self.candidates])
+
+    def to_json(self) -> str:
+        """The whole answer as JSON text with a `schema_version`."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The whole answer as plain values."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "choice": self.choice.to_json() if self.choice else None,
+            "guarantee": self.guarantee,
+            "ended": self.ended,
+            "plan": {**asdict(self.plan), "level": self.plan.level},
+            "frontier": [outcome.name for outcome in self.frontier],
+            "candidates": [outcome.to_json() for outcome in self.candidates],
+            "baseline": self.baseline.to_json() if self.baseline else None,
+            "data": dict(self.data),
+            "environment": dict(self.environment),
+            "notes": list(self.notes),
+            "command": self.command,
+            "from_memory": self.from_memory,
+        }
+
+    @classmethod
+    def from_json(cls, text: str) -> "Recommendation":
+        """The inverse of `to_json`; the choice is the same object as its place in candidates."""
+        value = json.loads(text)
+        candidates = tuple(Outcome.from_json(item) for item in value["candidates"])
+        chosen = value["choice"]["name"] if value["choice"] else None
+        plan = {name: item for name, item in value["plan"].items() if name != "level"}
+        plan["requirements"] = tuple(plan["requirements"])
+        for name in ("candidates", "left_out"):
+            plan[name] = tuple(tuple(item) for item in plan[name])
+        return cls(
+            plan=Plan(**plan),
+            choice=next((o for o in candidates if o.name == chosen), None),
+            candidates=candidates,
+            baseline=Outcome.from_json(value["baseline"]) if value["baseline"] else None,
+            notes=tuple(value["notes"]),
+            **{k: value[k] for k in ("guarantee", "ended", "data", "environment", "command")},
+        )
+
+    def remembered(self) -> "Recommendation":
+        """The same answer, marked as read from the store."""
+        return replace(self, from_memory=True)
+
+
+def record(outcome: Outcome) -> dict[str, Any]:
+    """One candidate as a flat row, for tables and data frames."""
+    return {
+        "model": outcome.model,
+        "revision": outcome.revision,
+        "recipe": outcome.recipe.name,
+        "state": str(outcome.state),
+        "verdict": str(outcome.verdict),
+        "on_frontier": outcome.on_frontier,
+        "license": outcome.license,
+        "n_rows": outcome.n_rows,
+        "n_wrong": outcome.n_wrong,
+        "accuracy_lower": outcome.lower,
+        "accuracy_upper": outcome.upper,
+        "predicted_size_mb": outcome.predicted_size_mb,
+        **{name: m.value for name, m in outcome.measurements.items()},
+        "reason": outcome.reason,
+    }

@@ -1,0 +1,48 @@
+"""Markdown as GitHub shows it."""
+
+import re
+
+from recommender.leaderboard import Leaderboard
+from recommender.recommendation import Plan, Recommendation
+from recommender.reports.table import HEADER, Result, cells, clean, headline, metric_of, tried
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#])")
+
+
+def escape(text: str) -> str:
+    """Text from models and data as Markdown shows it literally."""
+    return _SPECIAL.sub(r"\\\1", clean(text))
+
+
+def render(result: Result, *, verbose: bool = True) -> str:
+    """The answer, the table, the reasons, the guarantee, the notes, the command."""
+    if isinstance(result, Plan):
+        return _plan(result)
+    if isinstance(result, Leaderboard):
+        return f"# {escape(result.data)}: {result.n_rows:,} rows\n\n{_table(result)}"
+    parts = [f"# {escape(headline(result))}", _table(result)]
+    reasons = [f"- {escape(o.name)}: {escape(o.reason)}" for o in result.turned_down]
+    reasons += [f"- {escape(n)}: {s}: {escape(r)}" for n, s, r in result.plan.left_out]
+    if result.plan.requirements and reasons:
+        parts.append("## Turned down\n\n" + "\n".join(reasons))
+    parts.append(f"## Guarantee\n\n{escape(result.guarantee)}.")
+    if result.notes:
+        parts.append("## Notes\n\n" + "\n".join(f"- {escape(note)}" for note in result.notes))
+    if result.command:
+        parts.append(f"## Reproduce\n\n    {clean(result.command)}")
+    return "\n\n".join(parts)
+
+
+def _table(result: Recommendation | Leaderboard) -> str:
+    metric = metric_of(result)
+    outcomes = tried(result) if isinstance(result, Recommendation) else result.entries
+    header = [metric if name == "quality" else name for name in HEADER]
+    rows = [header, ["---"] * len(header)]
+    rows += [[escape(cell) for cell in cells(result, o, metric)] for o in outcomes]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _plan(plan: Plan) -> str:
+    lines = [f"- {escape(name)}: {size:.3g} MB predicted" for name, size in plan.candidates]
+    lines += [f"- left out: {escape(n)}: {s}: {escape(r)}" for n, s, r in plan.left_out]
+    return f"# {plan.sentence()}\n\n" + "\n".join(lines)

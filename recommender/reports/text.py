@@ -1,0 +1,157 @@
+"""Plain text for the terminal."""
+
+import shutil
+from collections.abc import Sequence
+from textwrap import fill
+
+import click
+
+from recommender.leaderboard import Leaderboard
+from recommender.recommendation import Outcome, Plan, Recommendation
+from recommender.reports.table import (
+    HEADER,
+    Result,
+    cells,
+    clean,
+    headline,
+    metric_of,
+    tried,
+)
+
+SHOWN_LEFT_OUT = 5
+
+
+def render(result: Result, *, verbose: bool = False) -> str:
+    """The answer first, then the table, the guarantee, the notes and how to reproduce it."""
+    if isinstance(result, Plan):
+        return _plan(result, verbose=verbose)
+    if isinstance(result, Leaderboard):
+        title = f"{clean(result.data)}: {result.n_rows:,} rows, {len(result.entries)} candidates"
+        return "\n\n".join([title, _table(result, result.entries)])
+    parts = [
+        click.style(_wrap(headline(result)), bold=True),
+        _table(result, _shown(result, verbose=verbose)),
+    ]
+    parts += [_turned_down(result, verbose=verbose), _wrap(f"Guarantee: {result.guarantee}.")]
+    parts += [_choice(result), _notes(result), _reproduce(result)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _wrap(text: str, indent: str = "") -> str:
+    return fill(clean(text), width=_width(), subsequent_indent=indent, break_on_hyphens=False)
+
+
+def _width() -> int:
+    return min(100, max(60, shutil.get_terminal_size((100, 24)).columns))
+
+
+def _table(result: Result, outcomes: Sequence[Outcome]) -> str:
+    if not outcomes:
+        return ""
+    metric = metric_of(result)
+    rows = [tuple(metric if h == "quality" else h for h in HEADER)]
+    rows += [cells(result, outcome, metric) for outcome in outcomes]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
+    numeric = range(3, 7)
+    lines = [
+        " ".join(
+            cell.rjust(width) if column in numeric else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    legend = "> the choice   * on the frontier of quality, size and latency   - not measured"
+    return "\n".join([*lines, legend])
+
+
+def _shown(result: Recommendation, *, verbose: bool) -> list[Outcome]:
+    """The rows of the table: the choice and the frontier, or with -v all that was tried."""
+    outcomes = tried(result)
+    if verbose or not result.plan.requirements:
+        return outcomes
+    return [o for o in outcomes if o.on_frontier or o is result.choice]
+
+
+def _turned_down(result: Recommendation, *, verbose: bool) -> str:
+    if not result.plan.requirements:
+        return ""
+    lines = _each(result) if verbose else _by_model(result)
+    not_run = len(result.candidates) - len(tried(result))
+    if not_run:
+        lines.append(f"  {not_run} more candidates were not run: {_why_not_run(result)}")
+    left_out = [f"  {clean(n)}: {s}: {clean(r)}" for n, s, r in result.plan.left_out]
+    more = len(left_out) - SHOWN_LEFT_OUT
+    if more > 0 and not verbose:
+        left_out = [*left_out[:SHOWN_LEFT_OUT], f"  and {more} more (all with -v)"]
+    title = "Turned down:" if verbose else "Turned down (each candidate with -v):"
+    parts = [(title, lines), ("Left out before the search:", left_out)]
+    return "\n\n".join("\n".join([title, *body]) for title, body in parts if body)
+
+
+def _each(result: Recommendation) -> list[str]:
+    return [f"  {clean(o.name)}: {clean(o.reason)}" for o in result.turned_down]
+
+
+def _by_model(result: Recommendation) -> list[str]:
+    """One line a model: how many of its recipes, and the reason of the best of them."""
+    metric = metric_of(result)
+    models: dict[str, list[Outcome]] = {}
+    for outcome in result.turned_down:
+        models.setdefault(outcome.model, []).append(outcome)
+    lines = []
+    for model, outcomes in models.items():
+        best = max(outcomes, key=lambda o: o.quality(metric) or 0.0)
+        recipes = "recipe" if len(outcomes) == 1 else "recipes, the best"
+        lines.append(
+            fill(
+                f"  {clean(model)}: {len(outcomes)} {recipes} {best.recipe.name}: {clean(best.reason)}",
+                width=_width(), subsequent_indent="    ", break_on_hyphens=False,
+            )
+        )  # fmt: skip
+    return lines
+
+
+def _why_not_run(result: Recommendation) -> str:
+    if result.choice is None:
+        return f"the {result.ended} came first"
+    return f"predicted to have more {result.plan.minimize} than the choice"
+
+
+def _choice(result: Recommendation) -> str:
+    choice = result.choice
+    if choice is None:
+        return ""
+    names = ", ".join(str(name) for name in choice.labels.names) if choice.labels else ""
+    lines = [
+        f"Choice    {choice.name}",
+        f"Revision  {choice.revision} from {choice.source}",
+        f"Labels    {names} ({choice.labels.how})" if choice.labels else "",
+        f"Licence   {choice.license or 'unknown'}",
+    ]
+    return "\n".join(clean(line) for line in lines if line)
+
+
+def _notes(result: Recommendation) -> str:
+    threads = result.environment.get("threads", 1)
+    machine = result.environment.get("machine", "this machine")
+    measured = f"timings: single requests on {threads} thread(s) of {machine}"
+    remembered = ["answered from memory: nothing was loaded"] if result.from_memory else []
+    lines = [*result.notes, measured, *remembered]
+    return "\n".join(["Notes:", *(_wrap(f"  - {line}", "    ") for line in lines)])
+
+
+def _reproduce(result: Recommendation) -> str:
+    return f"Reproduce: {clean(result.command)}" if result.command else ""
+
+
+def _plan(plan: Plan, *, verbose: bool) -> str:
+    lines = [
+        f"Plan: {plan.sentence()}.",
+        f"Asked: {clean(' and '.join(plan.requirements))}; least {plan.minimize} wins.",
+        f"To download at most: {plan.download_mb:,.1f} MB.",
+    ]
+    lines += [f"  {name}: {size:.3g} MB predicted" for name, size in plan.candidates]
+    if plan.left_out:
+        lines.append(f"Left out ({len(plan.left_out)}):")
+        lines += [f"  {clean(n)}: {state}: {clean(why)}" for n, state, why in plan.left_out]
+    return "\n".join(lines)

@@ -1,0 +1,408 @@
+"""One candidate: what the store knows, the rest measured, all of it stored."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cache.errors import RecommenderError
+from cache.key import digest
+from cache.measurements import Figure, Measurements, Prediction
+from cache.paths import Home
+from catalog.protocols import Source
+from evaluators.artifact import artifact_folder
+from evaluators.candidate import Candidate
+from evaluators.cost.size import artifact_size_bytes
+from evaluators.hardware import Machine, library_versions
+from evaluators.labels import LabelMap, align
+from evaluators.measurement import CandidateFailed, Measurement, State
+from evaluators.protocols import RecipeMethod
+from evaluators.quality.score import quality
+from evaluators.samples import Row, Samples
+from recommender.bar import Bar, Target
+from recommender.builder import PROBE_ROWS, build, is_built
+from recommender.evidence import Verdict, lower_bound, upper_bound
+from recommender.progress import Progress
+from recommender.query import Budget, Query
+from recommender.recommendation import Outcome
+from recommender.requirement import Requirement
+from recommender.space import needed_files
+
+if TYPE_CHECKING:
+    from evaluators.worker_process import Worker
+
+WARM_REQUESTS = 40
+"""Single requests for a first look at the latency."""
+
+CHUNK_ROWS = 256
+"""Rows between two looks at the error count; each chunk is committed before the next."""
+
+PERMANENT = frozenset(State) - {
+    State.TIMED_OUT,
+    State.OUT_OF_MEMORY,
+    State.CRASHED,
+    State.NOT_FOUND,
+}
+"""States that are remembered; the others may be the machine's fault and are tried again."""
+
+
+Looked = Callable[[int, int], None]
+"""Told after each chunk of rows: how many answers were wrong, of how many."""
+
+
+class OutOfBudget(RecommenderError):
+    """A budget ended; what is known so far stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What all trials of a search share. `rows` are in the one fixed random order."""
+
+    query: Query
+    samples: Samples
+    bar: Bar
+    home: Home
+    store: Measurements
+    sources: Mapping[str, Source]
+    methods: Mapping[str, RecipeMethod]
+    machine: Machine
+    progress: Progress
+    budget: Budget
+    stop_at: float | None = None  # of time.monotonic()
+    downloaded: dict[tuple[str, str], float] = field(default_factory=dict)  # file -> MB
+
+    def key(self, candidate: Candidate) -> str:
+        """Everything that a candidate's predictions depend on besides the row's text."""
+        versions = library_versions(candidate.recipe.backend)
+        return digest([candidate.artifact_key, self.query.task.to_json(), versions])
+
+    def artifact(self, candidate: Candidate) -> Path:
+        """Where the candidate is built."""
+        return artifact_folder(self.home.artifacts, candidate, self.query.task)
+
+    def check_time(self) -> None:
+        """Raise OutOfBudget once the time limit has passed."""
+        if self.stop_at is not None and time.monotonic() >= self.stop_at:
+            raise OutOfBudget("time limit")
+
+
+def recall(bench: Bench, candidate: Candidate) -> Outcome | None:
+    """The outcome as far as the store alone can tell; None where rows must be answered first."""
+    key = bench.key(candidate)
+    failure = bench.store.failure(key)
+    if failure is not None:
+        return failed(candidate, State(failure[0]), failure[1])
+    labels = _labels(bench, candidate, candidate.model.labels, candidate.model.label2id)
+    if isinstance(labels, Outcome):
+        return labels
+    if labels is None:
+        return None
+    outputs = bench.store.outputs(key)
+    answers = [outputs.get(row.key) for row in bench.samples.rows]
+    seen = [(row, labels.names[a]) for row, a in zip(bench.samples.rows, answers, strict=True)
+            if a is not None]  # fmt: skip
+    if len(seen) < bench.bar.n_rows and _n_wrong(seen) <= bench.bar.hopeless_above:
+        return None
+    return assess(bench, candidate, seen, labels)
+
+
+def _labels(
+    bench: Bench, candidate: Candidate, outputs: Sequence[str], label2id: Mapping[str, int]
+) -> LabelMap | Outcome | None:
+    if not outputs:
+        return None
+    wanted, explicit = bench.samples.labels, bench.query.label_map or None
+    try:
+        return align(outputs, label2id, wanted, explicit)
+    except CandidateFailed as mismatch:
+        return failed(candidate, mismatch.state, mismatch.reason)
+
+
+def run(bench: Bench, candidate: Candidate, worker: "Worker", looked: Looked) -> Outcome:
+    """Answer the rows that are still missing, batch by batch, until the candidate cannot pass.
+
+    `looked(n_wrong, n_seen)` is told after each chunk. A failure becomes the outcome's state.
+    """
+    key = bench.key(candidate)
+    try:
+        labels, artifact = _load(bench, candidate, worker)
+        seen = _answer(bench, candidate, worker, labels, looked)
+        _record_static(bench, candidate, artifact)
+        _record_warm_latency(bench, candidate, worker)
+    except CandidateFailed as failure:
+        if failure.state in PERMANENT and failure.state is not State.LABEL_MISMATCH:
+            bench.store.record_failure(key, failure.state, failure.reason)
+        return failed(candidate, failure.state, failure.reason)
+    return assess(bench, candidate, seen, labels)
+
+
+def _load(bench: Bench, candidate: Candidate, worker: "Worker") -> tuple[LabelMap, Path]:
+    folder = prepare(bench, candidate, worker)
+    loaded = worker.load(folder)
+    bench.store.describe(
+        bench.key(candidate),
+        {
+            "model": candidate.model.id,
+            "revision": candidate.model.revision,
+            "source": candidate.model.source,
+            "recipe": candidate.recipe.name,
+            "detail": {
+                "labels": list(loaded.labels),
+                "label2id": dict(candidate.model.label2id),
+                "dtype": loaded.dtype,
+                "recipe": candidate.recipe.to_json(),
+                "license": candidate.model.license,
+                "task": bench.query.task.name,
+            },
+        },
+    )
+    bench.store.record_figures(
+        bench.key(candidate),
+        [
+            Figure("n_parameters", loaded.n_parameters or 0, "", 1),
+            Figure("loaded_mb", loaded.loaded_mb, "MB", 1),
+        ],
+    )
+    aligned = _labels(bench, candidate, loaded.labels, candidate.model.label2id)
+    if isinstance(aligned, LabelMap):
+        return aligned, folder
+    reason = aligned.reason if aligned else "the model names no outputs"
+    raise CandidateFailed(State.LABEL_MISMATCH, reason)
+
+
+def prepare(bench: Bench, candidate: Candidate, worker: "Worker") -> Path:
+    """The candidate's artifact, fetched and built where it is not yet there."""
+    if is_built(bench.home, candidate, bench.query.task):
+        return bench.artifact(candidate)
+    return build(
+        candidate,
+        worker,
+        source=_fetch(bench, candidate),
+        task=bench.query.task,
+        home=bench.home,
+        methods=bench.methods,
+        texts=[row.text for row in bench.samples.rows[:PROBE_ROWS]],
+    )
+
+
+def _fetch(bench: Bench, candidate: Candidate) -> Path:
+    files = needed_files(candidate.model, candidate.recipe)
+    new = {
+        (candidate.model.name, file.path): file.size_bytes / 1e6
+        for file in files
+        if (candidate.model.name, file.path) not in bench.downloaded
+    }
+    limit = bench.budget.max_download_mb
+    if limit is not None and sum(bench.downloaded.values()) + sum(new.values()) > limit:
+        raise CandidateFailed(State.SKIPPED_BY_BUDGET, f"--max-download {limit:g} MB is used up")
+    source = bench.sources[candidate.model.source]
+    folder = source.fetch(candidate.model, [file.path for file in files])
+    if candidate.model.source == "hub":
+        bench.downloaded.update(new)
+    return folder
+
+
+def _answer(
+    bench: Bench,
+    candidate: Candidate,
+    worker: "Worker",
+    labels: LabelMap,
+    looked: Looked,
+) -> list[tuple[Row, str | None]]:
+    """The rows answered so far, in the fixed order, with the label that the candidate gave."""
+    key = bench.key(candidate)
+    outputs = bench.store.outputs(key)
+    rows = bench.samples.rows
+    missing = [row for row in rows if row.key not in outputs]
+    for start in range(0, len(missing), CHUNK_ROWS):
+        bench.check_time()
+        chunk = missing[start : start + CHUNK_ROWS]
+        scores = worker.scores([row.text for row in chunk]).logits
+        found = scores.argmax(axis=1)
+        bench.store.record_predictions(
+            key,
+            (
+                Prediction(row.key, int(output), line.astype("float32").tobytes())
+                for row, output, line in zip(chunk, found, scores, strict=True)
+            ),
+        )
+        outputs.update({row.key: int(output) for row, output in zip(chunk, found, strict=True)})
+        bench.progress.rows(len(chunk))
+        seen = _seen(rows, outputs, labels)
+        looked(n_wrong := _n_wrong(seen), len(seen))
+        if n_wrong > bench.bar.hopeless_above:
+            return seen
+    return _seen(rows, outputs, labels)
+
+
+def _seen(
+    rows: Sequence[Row], outputs: Mapping[str, int], labels: LabelMap
+) -> list[tuple[Row, str | None]]:
+    return [(row, labels.names[outputs[row.key]]) for row in rows if row.key in outputs]
+
+
+def _n_wrong(seen: Sequence[tuple[Row, str | None]]) -> int:
+    return sum(answer != row.label for row, answer in seen)
+
+
+def _record_static(bench: Bench, candidate: Candidate, artifact: Path) -> None:
+    size_mb = artifact_size_bytes(artifact) / 1e6
+    figures = [
+        Figure("size_mb", size_mb, "MB", 1),
+        Figure("download_mb", candidate.download_mb, "MB", 1),
+    ]
+    bench.store.record_figures(bench.key(candidate), figures)
+
+
+def _record_warm_latency(bench: Bench, candidate: Candidate, worker: "Worker") -> None:
+    """A first look at the latency for the frontier; it decides nothing (see finals.py)."""
+    known = bench.store.figures(bench.key(candidate), machine=bench.machine.key)
+    if "latency_p50_ms" in known:
+        return
+    texts = [row.text for row in bench.samples.rows[:WARM_REQUESTS]]
+    from evaluators.cost.measure import latency_measurements
+
+    found = latency_measurements(worker.time(texts, warmup=5))
+    figures = [as_figure(m, bench.machine.key, note="warm worker") for m in found]
+    bench.store.record_figures(bench.key(candidate), figures)
+
+
+def as_figure(measurement: Measurement, machine: str = "", *, note: str = "") -> Figure:
+    """A measurement as the store keeps it."""
+    m = measurement
+    return Figure(m.name, m.value, m.unit, m.n, m.low, m.high, note or m.note, machine)
+
+
+def as_measurement(figure: Figure) -> Measurement:
+    """A stored figure as a measurement."""
+    f = figure
+    return Measurement(f.name, f.value, f.unit, f.n, f.low, f.high, f.note)
+
+
+def assess(
+    bench: Bench,
+    candidate: Candidate,
+    seen: Sequence[tuple[Row, str | None]],
+    labels: LabelMap,
+) -> Outcome:
+    """The outcome of a candidate from its answers; computes and stores what is not stored yet."""
+    n_wrong = _n_wrong(seen)
+    complete = len(seen) == bench.bar.n_rows
+    measured = _quality(bench, candidate, seen, labels) if complete else []
+    verdict = bench.bar.verdict(n_wrong, len(seen), measured)
+    stored = bench.store.figures(bench.key(candidate), machine=bench.machine.key)
+    costs = {name: as_measurement(figure) for name, figure in stored.items()}
+    outcome = Outcome(
+        **_identity(candidate),
+        state=State.EVALUATED if complete else State.REJECTED_EARLY,
+        verdict=verdict,
+        reason="",
+        n_rows=len(seen),
+        n_wrong=n_wrong,
+        lower=lower_bound(len(seen) - n_wrong, len(seen), bench.bar.level),
+        upper=upper_bound(len(seen) - n_wrong, len(seen), bench.bar.level),
+        labels=labels,
+        measurements={**costs, **{m.name: m for m in measured}},
+    )
+    return explain(bench, outcome)
+
+
+def _quality(
+    bench: Bench,
+    candidate: Candidate,
+    seen: Sequence[tuple[Row, str | None]],
+    labels: LabelMap,
+) -> list[Measurement]:
+    """Every asked metric and accuracy; other metrics than accuracy are computed once and stored."""
+    samples_key = digest([bench.samples.fingerprint, labels.to_json(), bench.query.positive])
+    key = bench.key(candidate)
+    known = bench.store.figures(key, machine=bench.machine.key, samples=samples_key)
+    found = []
+    for metric in bench.query.measured_metrics:
+        if metric in known:
+            found.append(as_measurement(known[metric]))
+            continue
+        measurement = quality(
+            metric,
+            [answer for _, answer in seen],
+            [row.label for row, _ in seen],
+            labels=bench.samples.labels,
+            positive=bench.query.positive,
+        )
+        bench.store.record_figures(key, [as_figure(measurement)], samples=samples_key)
+        found.append(measurement)
+    return found
+
+
+def explain(bench: Bench, outcome: Outcome) -> Outcome:
+    """The outcome with the limits that it misses, and its reason in words."""
+    misses = tuple(_miss(limit, outcome) for limit in bench.query.limits if _misses(limit, outcome))
+    outcome = replace(outcome, misses=misses)
+    return replace(outcome, reason=_reason(bench.bar, outcome))
+
+
+def _misses(limit: Requirement, outcome: Outcome) -> bool:
+    """Costs are measured in full only for candidates that pass on quality."""
+    value = outcome.value(limit.measure)
+    if value is None and outcome.verdict is not Verdict.SUFFICIENT:
+        return False
+    return limit.violation(value) > 0 or _is_noisy(limit, outcome)
+
+
+def _is_noisy(limit: Requirement, outcome: Outcome) -> bool:
+    found = outcome.measurements.get(limit.measure)
+    return limit.is_timed and found is not None and "too noisy" in found.note
+
+
+def _miss(limit: Requirement, outcome: Outcome) -> str:
+    value = outcome.value(limit.measure)
+    if _is_noisy(limit, outcome):
+        return f"{limit} is undecided: timings on this machine are too noisy now ({value:.4g})"
+    shown = "not measured" if value is None else f"{value:.4g}"
+    return f"{limit.measure} is {shown}, asked: {limit}"
+
+
+def _reason(bar: Bar, outcome: Outcome) -> str:
+    if outcome.state is State.REJECTED_EARLY:
+        return (
+            f"{outcome.n_wrong} wrong in the first {outcome.n_rows} rows; "
+            f"at most {bar.hopeless_above} in {bar.n_rows} can pass"
+        )
+    if outcome.misses:
+        return "; ".join(outcome.misses)
+    return "; ".join(_target_reason(target, bar, outcome) for target in bar.targets) or "measured"
+
+
+def _target_reason(target: Target, bar: Bar, outcome: Outcome) -> str:
+    value = outcome.value(target.metric)
+    found = f"{target.metric} {value:.4f}" if value is not None else f"{target.metric} not measured"
+    if target.level is None:
+        relation = ">=" if value is not None and value >= target.value else "<"
+        return f"{found} {relation} {target.value:.4f} (estimate, not proven)"
+    if outcome.verdict is Verdict.SUFFICIENT:
+        return f"{found}, proven >= {target.value:g} (lower bound {outcome.lower:.4f})"
+    allowed = max(bar.hopeless_above, 0)
+    if outcome.verdict is Verdict.INSUFFICIENT:
+        return f"{found}: its upper bound {outcome.upper:.4f} is below {target.value:g}"
+    return (
+        f"{found} is not enough to prove {target.value:g}: {outcome.n_wrong} wrong, "
+        f"at most {allowed} allowed (lower bound {outcome.lower:.4f})"
+    )
+
+
+def _identity(candidate: Candidate) -> dict[str, Any]:
+    model = candidate.model
+    return {
+        "model": model.id,
+        "revision": model.revision,
+        "source": model.source,
+        "recipe": candidate.recipe,
+        "predicted_size_mb": candidate.predicted_size_mb,
+        "license": model.license,
+    }
+
+
+def failed(candidate: Candidate, state: State, reason: str) -> Outcome:
+    """The outcome of a candidate that was not evaluated."""
+    return Outcome(**_identity(candidate), state=state, verdict=Verdict.UNDECIDED, reason=reason)

@@ -1,0 +1,53 @@
+"""Opening SQLite files: created, migrated with a backup, refused when newer or damaged."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from cache.database import connect
+from cache.errors import StoreError
+
+
+def first(database) -> None:  # type: ignore[no-untyped-def]
+    database.table("things").create({"name": str})
+
+
+def second(database) -> None:  # type: ignore[no-untyped-def]
+    database.table("things").add_column("size", int)
+
+
+def test_a_new_file_has_the_whole_schema(tmp_path: Path) -> None:
+    """All migrations are applied to a file that does not exist yet."""
+    connection = connect(tmp_path / "new" / "a.db", {"first": first, "second": second})
+    connection.execute("INSERT INTO things VALUES ('x', 1)")
+    assert dict(connection.execute("SELECT * FROM things").fetchone()) == {"name": "x", "size": 1}
+
+
+def test_an_older_file_is_migrated_and_backed_up(tmp_path: Path) -> None:
+    """Rows survive a migration, and the file as it was lies beside it."""
+    path = tmp_path / "a.db"
+    old = connect(path, {"first": first})
+    old.execute("INSERT INTO things VALUES ('x')")
+    old.close()
+    new = connect(path, {"first": first, "second": second})
+    assert new.execute("SELECT name, size FROM things").fetchone()["size"] is None
+    backup = sqlite3.connect(tmp_path / "a.backup.db")
+    assert backup.execute("SELECT * FROM things").fetchall() == [("x",)]
+
+
+def test_a_newer_file_is_refused(tmp_path: Path) -> None:
+    """A file of a newer schema is left alone, with a hint."""
+    path = tmp_path / "a.db"
+    connect(path, {"first": first, "second": second}).close()
+    with pytest.raises(StoreError, match="newer recommender"):
+        connect(path, {"first": first})
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    """What is no database is not overwritten."""
+    path = tmp_path / "a.db"
+    path.write_bytes(b"this is not a database" * 100)
+    with pytest.raises(StoreError, match="move the file away"):
+        connect(path, {"first": first})
+    assert path.read_bytes().startswith(b"this is not")

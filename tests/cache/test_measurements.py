@@ -1,0 +1,63 @@
+"""What is remembered, and under which key."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cache.key import digest
+from cache.measurements import Figure, Measurements, Prediction
+
+
+@pytest.fixture
+def store(tmp_path: Path):  # type: ignore[no-untyped-def]
+    with Measurements(tmp_path / "measurements.db") as opened:
+        yield opened
+
+
+def test_the_first_answer_of_a_row_is_kept(store: Measurements) -> None:
+    """A candidate's prediction for a row does not change when it is recorded again."""
+    store.record_predictions("c", [Prediction("row", 1, b"1")])
+    store.record_predictions("c", [Prediction("row", 0, b"0"), Prediction("other", 0, b"0")])
+    assert store.outputs("c") == {"row": 1, "other": 0}
+
+
+def test_timings_are_those_of_the_machine(store: Measurements) -> None:
+    """A figure of another machine is not read; one that holds everywhere is."""
+    store.record_figures("c", [Figure("latency_p50_ms", 3.0, "ms", 200, machine="here")])
+    store.record_figures("c", [Figure("size_mb", 1.5, "MB", 1)])
+    assert set(store.figures("c", machine="here")) == {"latency_p50_ms", "size_mb"}
+    assert set(store.figures("c", machine="there")) == {"size_mb"}
+
+
+def test_claimed_rows_count_only_other_searches(store: Measurements) -> None:
+    """The same search asked again has not used its labels twice."""
+    assert store.claim_rows(["a", "b"], "first") == 0
+    assert store.claim_rows(["a", "b"], "first") == 0
+    assert store.claim_rows(["b", "c"], "second") == 1
+
+
+def test_forgetting_drops_what_is_older(store: Measurements) -> None:
+    """Prune keeps what is younger than the moment."""
+    description = {"model": "m", "revision": "r", "source": "hub", "recipe": "torch-fp32"}
+    store.describe("c", description)
+    store.record_predictions("c", [Prediction("row", 1, b"1")])
+    store.forget_older_than(datetime.now(UTC) - timedelta(days=1))
+    assert store.outputs("c")
+    store.forget_older_than(datetime.now(UTC) + timedelta(days=1))
+    assert store.outputs("c") == {}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=8,
+)
+
+
+@given(value=st.dictionaries(st.text(max_size=3), JSON, max_size=4))
+def test_a_key_does_not_depend_on_the_order_of_names(value: dict[str, object]) -> None:
+    """Equal values have equal keys, however they were put together."""
+    assert digest(dict(reversed(value.items()))) == digest(value)  # type: ignore[arg-type]

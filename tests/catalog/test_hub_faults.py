@@ -1,0 +1,270 @@
+"""A Hub that misbehaves: every fault ends within seconds, in words, and keeps the token at home."""
+
+import gzip
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from cache.errors import BadInput, SourceUnavailable
+from catalog.model import Model
+from catalog.policy import refuse
+from catalog.sources import hub_client
+from catalog.sources.hub import HubSource
+from catalog.sources.hub_client import HubClient
+
+Script = Callable[[BaseHTTPRequestHandler], None]
+Serve = Callable[[Script], str]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Starts servers that answer each GET by a script, and gives their addresses."""
+    servers: list[ThreadingHTTPServer] = []
+
+    def start(script: Script) -> str:
+        kind = type("Scripted", (BaseHTTPRequestHandler,), {
+            "do_GET": script, "log_message": lambda *_: None,
+        })  # fmt: skip
+        servers.append(ThreadingHTTPServer(("127.0.0.1", 0), kind))
+        threading.Thread(target=servers[-1].serve_forever, args=(0.05,), daemon=True).start()
+        return f"http://127.0.0.1:{servers[-1].server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of the retries, a hundred times faster."""
+    monkeypatch.setattr(hub_client, "PAUSES_S", (0.005, 0.02))
+    monkeypatch.setattr(hub_client, "LONGEST_PAUSE_S", 0.1)
+
+
+def reply(
+    request: BaseHTTPRequestHandler, status: int, body: bytes = b"[]", **headers: str
+) -> None:
+    request.send_response(status)
+    for name, value in {"Content-Length": str(len(body)), **headers}.items():
+        request.send_header(name.replace("_", "-"), value)
+    request.end_headers()
+    request.wfile.write(body)
+
+
+def crawl(endpoint: str, token: str | bool = False) -> list[str]:
+    return [row.id for row in HubSource(endpoint, token).models("fill-mask")]
+
+
+@pytest.mark.usefixtures("short_pauses")
+@pytest.mark.parametrize("status", [429, 500, 503, 504])
+def test_a_passing_fault_is_tried_again(serve: Serve, status: int) -> None:
+    """Two failures and a success are a success."""
+    asked: list[str] = []
+
+    def script(request: BaseHTTPRequestHandler) -> None:
+        asked.append(request.path)
+        reply(request, status if len(asked) < 3 else 200, Retry_After="999999")
+
+    assert crawl(serve(script)) == []
+    assert len(asked) == 3
+
+
+@pytest.mark.usefixtures("short_pauses")
+def test_a_lasting_fault_ends_the_listing(serve: Serve) -> None:
+    """After the third try the status is told."""
+    with pytest.raises(SourceUnavailable, match="answers 503"):
+        crawl(serve(lambda request: reply(request, 503)))
+
+
+@pytest.mark.usefixtures("short_pauses")
+def test_a_spent_allowance_ends_the_crawl(serve: Serve) -> None:
+    """Requests over the limit say nothing of a model: none is refused for them (fault F01)."""
+
+    def script(request: BaseHTTPRequestHandler) -> None:
+        if request.path.startswith("/api/models?"):
+            return reply(request, 200, b'[{"id": "demo/ant"}]')
+        return reply(request, 429, Retry_After="240")
+
+    with pytest.raises(SourceUnavailable, match=r"240 s.*HF_TOKEN"):
+        crawl(serve(script))
+
+
+@pytest.mark.usefixtures("short_pauses")
+def test_one_failing_model_is_one_refusal(serve: Serve) -> None:
+    """A server error for one repository does not end the crawl."""
+
+    def script(request: BaseHTTPRequestHandler) -> None:
+        if request.path.startswith("/api/models?"):
+            return reply(request, 200, b'[{"id": "demo/ant"}, {"id": "demo/bee"}]')
+        if "bee" in request.path:
+            return reply(request, 500)
+        return reply(request, 200, json.dumps({"id": "demo/ant", "sha": "a" * 40}).encode())
+
+    found = list(HubSource(serve(script), False).models(None))
+    assert [(row.id, getattr(row, "state", "")) for row in found] == [
+        ("demo/ant", ""), ("demo/bee", "not found"),
+    ]  # fmt: skip
+
+
+SHUT = {
+    "gated": (403, {"X_Error_Code": "GatedRepo"}, "gated"),
+    "disabled": (403, {"X_Error_Message": "Access to this resource is disabled."}, "disabled"),
+    "legal reasons": (451, {}, "disabled"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "headers", "state"), SHUT.values(), ids=SHUT.keys())
+def test_a_model_that_is_shut_stays_in_the_listing(
+    serve: Serve, status: int, headers: dict[str, str], state: str
+) -> None:
+    """It keeps its task and its commit, and the policy turns it down by its state."""
+
+    def script(request: BaseHTTPRequestHandler) -> None:
+        row = {"id": "demo/ant", "sha": "a" * 40, "pipeline_tag": "fill-mask"}
+        if request.path.startswith("/api/models?"):
+            return reply(request, 200, json.dumps([row]).encode())
+        return reply(request, status, **headers)
+
+    (model,) = HubSource(serve(script), False).models(None)
+    assert isinstance(model, Model)
+    refusal = refuse(model)
+    assert (model.task, refusal and refusal.state) == ("fill-mask", state)
+
+
+ODD = {
+    "a portal page": b"<html>Please log in</html>",
+    "truncated JSON": b'[{"id": "demo/a',
+    "no list": b'{"error": "no"}',
+    "too deep": b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("body", ODD.values(), ids=ODD.keys())
+def test_what_no_hub_would_answer_is_unavailable(serve: Serve, body: bytes) -> None:
+    """A log-in page of a network is not mistaken for an empty Hub."""
+    with pytest.raises(SourceUnavailable, match="Hub"):
+        crawl(serve(lambda request: reply(request, 200, body)))
+
+
+def test_a_server_without_the_api_is_no_hub(serve: Serve) -> None:
+    """The address is asked about, not a model."""
+    with pytest.raises(SourceUnavailable, match="is it a Hub"):
+        crawl(serve(lambda request: reply(request, 404)))
+
+
+def test_a_compressed_bomb_is_cut_off(serve: Serve) -> None:
+    """The cap counts what comes out of the compression."""
+    body = gzip.compress(json.dumps(["x" * 10_000_000]).encode())
+    endpoint = serve(lambda request: reply(request, 200, body, Content_Encoding="gzip"))
+    with pytest.raises(SourceUnavailable, match="more than 10,000 bytes"):
+        HubClient(endpoint, False).json("/api/models", limit_bytes=10_000)
+
+
+def test_a_dripping_reply_meets_the_deadline(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes that keep coming, but too slowly, do not hold up a crawl."""
+    monkeypatch.setattr(hub_client, "DEADLINE_S", 0.2)
+
+    def script(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("Content-Length", "1000")
+        request.end_headers()
+        for _ in range(20):
+            request.wfile.write(b" ")
+            time.sleep(0.05)
+
+    with pytest.raises(SourceUnavailable, match="took longer"):
+        crawl(serve(script))
+
+
+def test_a_listing_that_leads_elsewhere_is_not_followed(serve: Serve) -> None:
+    """The other host is sent neither a request nor the token (fault F05)."""
+    stolen: list[str | None] = []
+
+    def thief(request: BaseHTTPRequestHandler) -> None:
+        stolen.append(request.headers.get("Authorization"))
+        reply(request, 200)
+
+    other = serve(thief)
+    lured = serve(lambda request: reply(request, 200, Link=f'<{other}/api/models>; rel="next"'))
+    with pytest.raises(SourceUnavailable, match="not followed"):
+        crawl(lured, token="hf_secret")
+    assert stolen == []
+
+
+def test_a_listing_that_leads_to_itself_ends(serve: Serve) -> None:
+    """The same page is not read for ever."""
+    endpoint = serve(lambda request: reply(request, 200, Link=f'<{request.path}>; rel="next"'))
+    with pytest.raises(SourceUnavailable, match="again and again"):
+        crawl(endpoint)
+
+
+def test_rows_without_an_id_are_refused_one_by_one(serve: Serve) -> None:
+    """Escapes are shown, not passed on, and the page goes on."""
+    rows = [{}, {"id": 7}, {"id": "a\u001b[31m/b"}, {"id": "../etc"}, None]
+    body = json.dumps(rows).encode()
+    found = list(HubSource(serve(lambda request: reply(request, 200, body)), False).models(None))
+    assert [row.id for row in found] == [
+        "(row 1)", "(row 2)", r"a\x1b[31m/b", "../etc", "(row 5)",
+    ]  # fmt: skip
+    assert {getattr(row, "state", None) for row in found} == {"corrupt"}
+
+
+def test_a_renamed_model_comes_under_its_new_id(serve: Serve) -> None:
+    """The redirection is followed, and the id that the Hub answers is kept (fault F07)."""
+
+    def script(request: BaseHTTPRequestHandler) -> None:
+        if request.path.startswith("/api/models/old"):
+            return reply(request, 307, Location="/api/models/new")
+        return reply(request, 200, json.dumps({"id": "new", "sha": "a" * 40}).encode())
+
+    assert HubSource(serve(script), False).model("old").id == "new"
+
+
+def test_the_token_is_not_sent_over_plain_http(serve: Serve) -> None:
+    """Only to this machine: there it cannot be overheard (fault F17)."""
+    assert HubClient("http://mirror.example", "hf_secret").token is False
+    assert HubClient("https://mirror.example", "hf_secret").token == "hf_secret"
+    assert HubClient("http://127.0.0.1:1", "hf_secret").token == "hf_secret"
+
+
+@pytest.mark.parametrize("endpoint", ["huggingface.co", "ftp://x", "https://user:hf_secret@x"])
+def test_an_address_that_is_none_is_wrong_use(endpoint: str) -> None:
+    """The message shows how it should look, and never the credentials in it."""
+    with pytest.raises(BadInput, match=r"https://huggingface\.co") as caught:
+        HubSource(endpoint)
+    assert "hf_secret" not in str(caught.value)
+
+
+def test_nobody_listening_fails_at_once() -> None:
+    """A refused connection is not retried, and the message has the way out."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        endpoint = f"http://127.0.0.1:{free.getsockname()[1]}"
+        start = time.monotonic()
+        with pytest.raises(SourceUnavailable, match=r"HF_ENDPOINT.*folder:PATH"):
+            crawl(endpoint)
+    assert time.monotonic() - start < 2
+
+
+def test_offline_mode_says_so() -> None:
+    """HF_HUB_OFFLINE ends a crawl before any request."""
+    code = (
+        "from catalog.sources.hub import HubSource\n"
+        "try: list(HubSource().models('fill-mask'))\n"
+        "except ConnectionError as error: print(error)\n"
+    )
+    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+    )  # fmt: skip
+    assert "offline mode is on" in done.stdout
+    assert done.stderr == ""

@@ -1,0 +1,46 @@
+"""Values from strangers: caps hold, wrong types become None."""
+
+import json
+
+import pytest
+
+from catalog.untrusted import Unreadable, count, number, parse_object, text
+
+BAD = {
+    "not JSON": b"<html>",
+    "not UTF-8": b'{"a": "\xff"}',
+    "a list": b"[]",
+    "too large": b'{"a": "' + b"x" * 5_000_000 + b'"}',
+    "too deep": json.dumps({"a": []}).replace("[]", "[" * 60 + "]" * 60).encode(),
+    "absurdly deep": b'{"a":' * 100_000,
+    "a number of 5000 digits": b'{"a": ' + b"9" * 5000 + b"}",
+}
+
+
+@pytest.mark.parametrize("content", BAD.values(), ids=BAD.keys())
+def test_what_is_no_small_flat_object_is_unreadable(content: bytes) -> None:
+    """Size, depth and syntax are checked before anything is used."""
+    with pytest.raises(Unreadable):
+        parse_object(content)
+
+
+def test_nan_is_read_as_nothing() -> None:
+    """NaN and Infinity are no JSON and enter no key."""
+    assert parse_object(b'{"a": NaN, "b": -Infinity}') == {"a": None, "b": None}
+
+
+@pytest.mark.parametrize("value", [True, -1, 2**53, 1.5, "7", None, [1]])
+def test_only_whole_numbers_that_can_be_stored_count(value: object) -> None:
+    """A boolean, a fraction or an absurd integer is no count."""
+    assert count(value) is None
+
+
+def test_half_surrogates_become_storable_text() -> None:
+    """A string that SQLite cannot encode is replaced, not refused."""
+    assert text("a\ud800") == "a?"
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "high", True, None, 10**400])
+def test_only_finite_numbers_are_numbers(value: object) -> None:
+    """Whatever is not finite counts as absent."""
+    assert number(value) is None
