@@ -12,15 +12,12 @@ from numpy.typing import NDArray
 
 from evaluators.measurement import CandidateFailed, State
 from evaluators.task import Task
-from evaluators.tokenizer_export import RepositoryTokenizer
+from evaluators.tokenizer_export import PROBES, RepositoryTokenizer
 from evaluators.torch_model import accepted_inputs, load_pretrained
 
 OPSET = 17
 TOLERANCE = 1e-3
 """Largest difference of logits allowed, relative to the largest logit."""
-
-PROBES = ("good", "It was neither as bad nor as good as they had told us before we went there.")
-"""Texts of different length that every graph is checked on, besides the user's own."""
 
 
 class _Logits(torch.nn.Module):

@@ -18,6 +18,7 @@ class State(StrEnum):
     GATED = "gated"
     DISABLED = "disabled"
     NOT_FOUND = "not found"
+    UNREACHABLE = "unreachable"
     UNSAFE_FORMAT = "unsafe format"
     REMOTE_CODE = "remote code"
     UNSUPPORTED = "unsupported"

@@ -16,10 +16,13 @@ from evaluators.task import TEXT_CLASSIFICATION
 from evaluators.worker_process import Worker
 
 WORDS = (
-    "[PAD] [UNK] [CLS] [SEP] [MASK] a an the it was is not but and very so this that film movie "
-    "plot actor scene music story good great fine bad poor dull slow long short never always i we "
-    "you liked hated loved saw left early again once more less than worth time money . , !"
-).split()
+    *("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", ",", "!", "a", "an", "the", "it", "is"),
+    *("was", "not", "but", "and", "very", "so", "this", "that", "film", "movie", "plot", "actor"),
+    *("scene", "music", "story", "good", "great", "fine", "bad", "poor", "dull", "slow", "long"),
+    *("short", "never", "always", "i", "we", "you", "liked", "hated", "loved", "saw", "left"),
+    *("early", "again", "once", "more", "less", "than", "worth", "time", "money"),
+)
+"""The vocabulary of `make_bert`."""
 
 
 def make_bert(folder: Path, *, labels: Sequence[str] = ("negative", "positive")) -> Path:

@@ -99,7 +99,11 @@ class Worker:
         """A running worker. No request may take longer than `deadline_s`."""
         home = Path(tempfile.mkdtemp(prefix="recommender-worker-"))
         worker = cls(threads, deadline_s, memory_limit_mb, home)
-        worker.restart()
+        try:
+            worker.restart()
+        except BaseException:
+            worker.close()
+            raise
         return worker
 
     def __enter__(self) -> "Worker":
@@ -177,6 +181,7 @@ class Worker:
 
     def load(self, folder: Path) -> Loaded:
         """Load a built candidate, in the place of the one before."""
+        self._folder = None
         message = self._ask({"command": "load", "folder": str(folder)}).message
         self._folder = folder
         labels = message.get("labels")

@@ -80,7 +80,7 @@ def judge(*, n_wrong: int, n_seen: int, n_rows: int, target: float, level: float
 
 
 def binomial_cdf(k: int, n: int, p: float) -> float:
-    """P(at most k of n), each with chance p: the incomplete beta function at 1 - p (DLMF 8.17.5)."""
+    """P(at most k of n), each with chance p: an incomplete beta function (DLMF 8.17.5)."""
     if k >= n or p <= 0:
         return 1.0
     if p >= 1:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cache.errors import AccessRequired, BadInput, NotFound
+from cache.errors import BadInput, NotFound
 from cache.paths import Home
 from catalog.model import Model
 from catalog.protocols import Source
@@ -13,6 +13,7 @@ from catalog.store import CatalogStore
 from evaluators.candidate import Candidate
 from evaluators.plugins import recipe_methods
 from evaluators.protocols import RecipeMethod
+from evaluators.quality.specs import check_metric
 from evaluators.samples import Samples
 from recommender.bar import Bar
 from recommender.plugins import plugin
@@ -74,10 +75,14 @@ class Shelf:
     def model(self, name: str) -> Model:
         """A model by `ID` or `ID@REVISION`: from the catalog, else from its source."""
         wanted, _, revision = name.partition("@")
+        sources = list(self.sources)
         try:
-            return self.catalog.get(wanted, revision=revision or None, sources=list(self.sources))
+            model = self.catalog.get(wanted, revision=revision or None, sources=sources)
         except NotFound as unknown:
             return self._ask_sources(wanted, revision or None, unknown)
+        if model.gated:  # perhaps no longer, or not for the token that is set now
+            return self._ask_sources(wanted, model.revision, NotFound(f"{wanted} is gone"))
+        return model
 
     def _ask_sources(self, wanted: str, revision: str | None, unknown: NotFound) -> Model:
         for source in self.sources.values():
@@ -86,11 +91,7 @@ class Shelf:
             except NotFound as error:
                 unknown = error
                 continue
-            if model.gated:
-                raise AccessRequired(
-                    f"{wanted} is gated; ask for access on its page, then set HF_TOKEN"
-                )
-            self.catalog.upsert([model])
+            self.catalog.upsert([model], listed=revision is None)
             return model
         raise unknown
 
@@ -127,6 +128,8 @@ class Declared:
 
 def declare(query: Query, samples: Samples, shelf: Shelf, progress: Progress) -> Declared:
     """The pool and the bar. BadInput where no candidate is left or the rows cannot prove it."""
+    for metric in query.measured_metrics:
+        check_metric(metric, samples.labels, query.positive)
     models = shelf.models(query, progress)
     methods = recipe_methods()
     ordered = samples.ordered(query.seed)

@@ -115,7 +115,7 @@ class Query:
     @property
     def delta(self) -> float:
         """The allowed chance that anything called sufficient is not."""
-        return 1 - self.confidence
+        return round(1 - self.confidence, 12)  # 0.05, not 0.050000000000000044
 
     def to_json(self) -> dict[str, JSONValue]:
         """All that an answer depends on, for its key and for people."""

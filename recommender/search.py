@@ -31,8 +31,9 @@ class SmallestFirst(BaseSampler):
     """
 
     def __init__(self, pool: Pool, outcomes: Mapping[int, Outcome], minimize: str) -> None:
-        self._names = [candidate.name for candidate in pool.candidates]
-        self._next = lambda: next_candidate(pool.candidates, outcomes, minimize)
+        self._candidates = pool.candidates
+        self._outcomes = outcomes
+        self._minimize = minimize
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
@@ -54,10 +55,10 @@ class SmallestFirst(BaseSampler):
         param_distribution: BaseDistribution,
     ) -> str:
         """The name of the next candidate; RuntimeError when nothing is left to try."""
-        index = self._next()
+        index = next_candidate(self._candidates, self._outcomes, self._minimize)
         if index is None:
             raise RuntimeError("every candidate that could be the answer has an outcome")
-        return self._names[index]
+        return self._candidates[index].name
 
 
 def search(

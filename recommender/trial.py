@@ -6,11 +6,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cache.errors import RecommenderError
+from cache.errors import AccessRequired, NotFound, RecommenderError, SourceUnavailable
 from cache.key import digest
 from cache.measurements import Figure, Measurements, Prediction
 from cache.paths import Home
+from catalog.model import Model
 from catalog.protocols import Source
+from catalog.untrusted import Unreadable
 from evaluators.artifact import artifact_folder
 from evaluators.candidate import Candidate
 from evaluators.cost.size import artifact_size_bytes
@@ -39,6 +41,9 @@ CHUNK_ROWS = 256
 """Rows between two looks at the error count; each chunk is committed before the next."""
 
 PERMANENT = frozenset(State) - {
+    State.UNREACHABLE,
+    State.GATED,
+    State.SKIPPED_BY_BUDGET,
     State.TIMED_OUT,
     State.OUT_OF_MEMORY,
     State.CRASHED,
@@ -186,6 +191,23 @@ def prepare(bench: Bench, candidate: Candidate, worker: "Worker") -> Path:
     )
 
 
+FETCH_STATES: Mapping[type[RecommenderError], State] = {
+    AccessRequired: State.GATED,
+    NotFound: State.NOT_FOUND,
+    SourceUnavailable: State.UNREACHABLE,
+    Unreadable: State.CORRUPT,
+}
+
+
+def fetch_or_fail(source: Source, model: Model, paths: Sequence[str]) -> Path:
+    """The model's files, or CandidateFailed with the state that the source's error means."""
+    try:
+        return source.fetch(model, paths)
+    except tuple(FETCH_STATES) as error:
+        state = next(s for kind, s in FETCH_STATES.items() if isinstance(error, kind))
+        raise CandidateFailed(state, str(error)) from error
+
+
 def _fetch(bench: Bench, candidate: Candidate) -> Path:
     files = needed_files(candidate.model, candidate.recipe)
     new = {
@@ -197,8 +219,8 @@ def _fetch(bench: Bench, candidate: Candidate) -> Path:
     if limit is not None and sum(bench.downloaded.values()) + sum(new.values()) > limit:
         raise CandidateFailed(State.SKIPPED_BY_BUDGET, f"--max-download {limit:g} MB is used up")
     source = bench.sources[candidate.model.source]
-    folder = source.fetch(candidate.model, [file.path for file in files])
-    if candidate.model.source == "hub":
+    folder = fetch_or_fail(source, candidate.model, [file.path for file in files])
+    if not candidate.model.source.startswith("folder:"):
         bench.downloaded.update(new)
     return folder
 

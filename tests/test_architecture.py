@@ -20,6 +20,10 @@ HOMES = {
     "evaluate": {"evaluators/quality/metrics.py"},
     "datasets": {"evaluators/quality/metrics.py", "evaluators/reading/hub.py"},
     "sklearn": {"evaluators/quality/metrics.py"},
+    "huggingface_hub": {
+        "catalog/sources",
+        "recommender/cli/doctor.py",
+    },
     "sqlite_utils": {"cache/database.py"},
     "scipy": {"evaluators/quality/metrics.py"},
     "openvino": {"evaluators/backends/openvino.py", "evaluators/recipes"},

@@ -123,6 +123,12 @@ def _token(batch_size: int, n_labels: int) -> NDArray[np.float32]:
     return np.full((1, n_labels), len(visible), dtype=np.float32)
 
 
+def _interfaces(batch_size: int, n_labels: int) -> NDArray[np.float32]:
+    lines = Path("/proc/net/dev").read_text(encoding="ascii").splitlines()[2:]
+    others = [line for line in lines if line.split(":")[0].strip() != "lo"]
+    return np.full((1, n_labels), len(others), dtype=np.float32)
+
+
 FAULTS: Mapping[str, Fault] = {
     "!hang": _hang,
     "!nan": _nan,
@@ -134,5 +140,6 @@ FAULTS: Mapping[str, Fault] = {
     "!garbage": _garbage,
     "!connect": _connect,
     "!token": _token,
+    "!interfaces": _interfaces,
 }
 """What a text makes the backend do."""

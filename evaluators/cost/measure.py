@@ -18,7 +18,7 @@ short enough that a drift of the machine meets all of them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Serving:
+class CostSettings:
     """How costs are taken: threads, single requests, rows a batch, and seconds allowed."""
 
     threads: int = 1
@@ -36,13 +36,13 @@ class InterleavedTimings:
 
 
 def measure_costs(
-    folder: Path, texts: Sequence[str], *, how: Serving | None = None
+    folder: Path, texts: Sequence[str], *, how: CostSettings | None = None
 ) -> tuple[Measurement, ...]:
     """All costs of one candidate: size, load time, memory, latency, throughput.
 
     Latencies are single requests on the texts, in turn. CandidateFailed where it cannot serve.
     """
-    how = how or Serving()
+    how = how or CostSettings()
     requests = _requests(texts, how.n_requests)
     with Worker.start(threads=how.threads, deadline_s=how.deadline_s) as worker:
         loaded = worker.load(folder)
@@ -60,13 +60,13 @@ def measure_costs(
 
 
 def time_interleaved(
-    folders: Sequence[Path], texts: Sequence[str], *, how: Serving | None = None
+    folders: Sequence[Path], texts: Sequence[str], *, how: CostSettings | None = None
 ) -> InterleavedTimings:
     """Single requests to several candidates in turn (A B C A B C), each in a fresh worker.
 
     The first candidate runs twice, in two workers: the A/A check.
     """
-    how = how or Serving()
+    how = how or CostSettings()
     requests = _requests(texts, how.n_requests)
     with ExitStack() as stack:
         workers = []

@@ -60,9 +60,9 @@ class Shape:
 SHAPES = (
     Shape("tweets-small-l2-h192", 5_000, 192, 2, 6, 4, 7e-4),
     Shape("tweets-tiny-l2-h128", 4_000, 128, 2, 4, 5, 1e-3),
-    Shape("tweets-mini-l1-h64", 3_000, 64, 1, 4, 8, 1.5e-3),
-    Shape("tweets-micro-l1-h32", 2_000, 32, 1, 2, 8, 2e-3),
-    Shape("tweets-nano-l1-h16", 1_000, 16, 1, 2, 8, 3e-3),
+    Shape("tweets-mini-l1-h64", 3_000, 64, 1, 4, 5, 1.5e-3),
+    Shape("tweets-micro-l1-h32", 2_000, 32, 1, 2, 5, 2e-3),
+    Shape("tweets-nano-l1-h16", 1_000, 16, 1, 2, 5, 3e-3),
 )
 
 

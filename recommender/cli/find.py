@@ -33,7 +33,8 @@ EXIT_SIGNALS = {"interrupted": 130, "terminated": 143}
     "--require",
     multiple=True,
     metavar="BOUND",
-    help='What is asked, as in "accuracy >= 0.90", "f1 >= 0.97 * baseline", "size_mb <= 50", "license in mit,apache-2.0". Repeatable; all must hold.',
+    help='What is asked, as in "accuracy >= 0.90", "f1 >= 0.97 * baseline", "size_mb <= 50", '
+    '"license in mit,apache-2.0". Repeatable; all must hold.',
 )
 @click.option(
     "--baseline", metavar="MODEL", help="The model, as it is in fp32, that 'baseline' means."

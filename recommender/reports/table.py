@@ -26,7 +26,8 @@ def entries(result: Result) -> Sequence[Outcome]:
 
 def tried(result: Recommendation) -> list[Outcome]:
     """The candidates that were run or tried, in the pool's order."""
-    return [o for o in result.candidates if o.state not in (State.NOT_NEEDED, State.SKIPPED_BY_BUDGET)]  # fmt: skip
+    not_run = (State.NOT_NEEDED, State.SKIPPED_BY_BUDGET)
+    return [outcome for outcome in result.candidates if outcome.state not in not_run]
 
 
 def metric_of(result: Result) -> str:
@@ -98,7 +99,8 @@ def headline(result: Recommendation) -> str:
     if not result.plan.requirements:
         return f"Measured on {result.plan.n_rows:,} rows: {len(tried(result))} candidates."
     if result.choice is None:
-        return f"None of {result.plan.n_candidates} candidates was shown to meet {asked}{_ended(result)}."
+        n = result.plan.n_candidates
+        return f"None of {n} candidates was shown to meet {asked}{_ended(result)}."
     choice = result.choice
     smallest = "smallest" if result.plan.minimize == "size_mb" else f"least {result.plan.minimize}"
     shown = "shown to be sufficient" if result.plan.proven else "sufficient (estimate, not proven)"

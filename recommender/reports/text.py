@@ -104,7 +104,8 @@ def _by_model(result: Recommendation) -> list[str]:
         recipes = "recipe" if len(outcomes) == 1 else "recipes, the best"
         lines.append(
             fill(
-                f"  {clean(model)}: {len(outcomes)} {recipes} {best.recipe.name}: {clean(best.reason)}",
+                f"  {clean(model)}: {len(outcomes)} {recipes} {best.recipe.name}: "
+                f"{clean(best.reason)}",
                 width=_width(), subsequent_indent="    ", break_on_hyphens=False,
             )
         )  # fmt: skip

@@ -70,6 +70,13 @@ def test_a_revision_that_was_only_named_is_not_listed(store: CatalogStore) -> No
     assert store.get("demo/ant").revision == A
 
 
+def test_naming_the_listed_revision_keeps_it_listed(store: CatalogStore) -> None:
+    """A pinned look-up of the newest revision changes nothing in the listing."""
+    store.upsert([model(revision=A)])
+    store.upsert([model(revision=A)], listed=False)
+    assert [found.revision for found in store.models()] == [A]
+
+
 def test_a_second_upsert_renews_a_model(store: CatalogStore) -> None:
     """The same revision is one row, with the figures that came last."""
     assert store.upsert([model(downloads=1), model("demo/bee")]) == 2
@@ -102,6 +109,7 @@ def test_models_are_chosen_by_task_and_source(store: CatalogStore) -> None:
         ("ant", "demo/ant"),
         ("other/ANT", "demo/ant"),
         ("demo/an", "demo/ant"),
+        ("eleph", "demo/elephant"),
     ],
 )
 def test_an_unknown_id_is_answered_with_the_nearest(

@@ -39,8 +39,8 @@ def worker() -> Iterator[Worker]:
 
 @pytest.fixture(scope="session")
 def scripted_worker() -> Iterator[Worker]:
-    """A worker for scripted candidates: it gives up after two seconds."""
-    with Worker.start(deadline_s=2) as running:
+    """A worker for scripted candidates: it gives up after four seconds."""
+    with Worker.start(deadline_s=4) as running:
         yield running
 
 

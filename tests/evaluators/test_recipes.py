@@ -73,9 +73,9 @@ def test_recipe_agrees_with_torch(
 def test_size_is_predicted(
     name: str, bert: Path, built: Callable[[str], tuple[Path, np.ndarray]]
 ) -> None:
-    """Sizes predicted from metadata are within 5 % of what is built."""
+    """Sizes predicted from metadata are within 10 % even where the graph outweighs the weights."""
     folder, _ = built(name)
-    assert abs(size_error(_recipe(name, bert), model_of(bert), folder)) < 0.05
+    assert abs(size_error(_recipe(name, bert), model_of(bert), folder)) < 0.10
 
 
 def test_reference_is_transformers_own(
@@ -112,6 +112,15 @@ def test_artifact_serves_in_process(
     np.testing.assert_allclose(load_artifact(folder).scores(texts), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["onnxruntime-fp32", "openvino-fp32"])
+def test_serving_loads_no_torch(name: str, built: Callable[[str], tuple[Path, np.ndarray]]) -> None:
+    """A fresh worker of a light runtime has its memory and its start, not torch's."""
+    folder, _ = built(name)
+    with Worker.start(deadline_s=60) as fresh:
+        loaded = fresh.load(folder)
+        assert loaded.runtime_mb < 120  # torch and transformers alone take 260
+
+
 def test_int8_is_smaller(built: Callable[[str], tuple[Path, np.ndarray]]) -> None:
     """Quantized weights take a quarter of the bytes, not only another name."""
     fp32, _ = built("openvino-fp32")
@@ -128,9 +137,7 @@ def test_repository_graph_is_offered(
     shutil.copy(graph / GRAPH_FILE, source / "onnx" / "model_quantized.onnx")
     (recipe,) = recipe_method("onnxruntime-repository").recipes(model_of(source))
     assert recipe.name == "onnxruntime:onnx/model_quantized.onnx"
-    check_recipe(
-        worker, recipe, source=source, folder=tmp_path / "built", graph=None, texts=texts
-    )
+    check_recipe(worker, recipe, source=source, folder=tmp_path / "built", graph=None, texts=texts)
 
 
 def test_nothing_is_offered_without_safetensors() -> None:
@@ -161,7 +168,7 @@ def test_unknown_recipe_is_answered_with_the_nearest() -> None:
         recipe_method("openvino-int9")
 
 
-def test_exported_graph_must_agree(
+def test_failed_build_leaves_nothing(
     bert: Path, worker: Worker, texts: Sequence[str], tmp_path: Path
 ) -> None:
     """An unfinished build leaves nothing behind under the artifact's name."""

@@ -1,0 +1,268 @@
+"""The whole story through the Python API, on real models in real worker processes."""
+
+import json
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from cache.errors import BadInput, NotFound
+from recommender import Leaderboard, Recommendation, State, Verdict, find, measure
+
+Found = tuple[Recommendation, Path]
+
+
+def test_the_choice_is_the_smallest_that_is_shown_to_be_sufficient(found: Found) -> None:
+    """The trained model is chosen, in the smallest recipe whose lower bound reaches the target."""
+    answer, _ = found
+    assert answer.choice is not None
+    assert answer.choice.model == "team/good"
+    assert answer.choice.lower is not None
+    assert answer.choice.lower >= 0.85
+    smaller = [
+        o
+        for o in answer.candidates
+        if (o.value("size_mb") or 1e9) < (answer.choice.value("size_mb") or 0)
+    ]
+    assert not any(outcome.acceptable for outcome in smaller)
+
+
+def test_every_candidate_ends_in_one_state_with_a_reason(found: Found) -> None:
+    """The states add up to the pool, and nobody is turned down without a word."""
+    answer, _ = found
+    states = Counter(outcome.state for outcome in answer.candidates)
+    assert sum(states.values()) == answer.plan.n_candidates
+    assert all(outcome.reason for outcome in answer.candidates)
+    assert states[State.REJECTED_EARLY] + states[State.EVALUATED] >= 2
+
+
+@pytest.mark.parametrize(
+    ("model", "state"),
+    [
+        ("team/pickled", "unsafe format"),
+        ("team/remote", "remote code"),
+        ("team/topics", "label mismatch"),
+    ],
+)
+def test_metadata_alone_leaves_out_what_must_not_run(found: Found, model: str, state: str) -> None:
+    """Pickled weights, remote code and other labels are turned down before anything is loaded."""
+    answer, _ = found
+    left_out = {name.split("@")[0]: state for name, state, _ in answer.plan.left_out}
+    assert left_out[model] == state
+
+
+@pytest.mark.parametrize(
+    ("model", "state"), [("team/headless", State.NO_HEAD), ("team/poisoned", State.BAD_OUTPUT)]
+)
+def test_a_broken_model_is_a_named_state_and_the_search_goes_on(
+    zoo: Path, rows: list[dict[str, str]], tmp_path: Path, model: str, state: State
+) -> None:
+    """A missing head and NaN scores are never a prediction."""
+    answer = find(
+        rows, "accuracy >= 0.85", models=[model, "team/good"], sources=[f"folder:{zoo}"],
+        backends=["torch"], home=tmp_path,
+    )  # fmt: skip
+    broken = [o for o in answer.candidates if o.model == model and o.state is not State.NOT_NEEDED]
+    assert broken
+    assert {outcome.state for outcome in broken} == {state}
+    assert answer.choice is not None
+
+
+def test_the_same_question_is_answered_from_memory(found: Found, zoo: Path, data: Path) -> None:
+    """The stored answer equals the first one, and says that it is remembered."""
+    answer, home = found
+    again = find(data, "accuracy >= 0.85", sources=[f"folder:{zoo}"], home=home)
+    assert again.from_memory
+    assert again.choice == answer.choice
+    assert again.candidates == answer.candidates
+
+
+@pytest.mark.parametrize("target", ["0.85", "0.8"], ids=["same question", "lower target"])
+def test_memory_answers_without_the_heavy_libraries(
+    found: Found, zoo: Path, data: Path, target: str
+) -> None:
+    """The cached path imports none of optuna, datasets, evaluate, torch."""
+    _, home = found
+    code = (
+        "import sys; from pathlib import Path; from recommender import find\n"
+        f"found = find({str(data)!r}, 'accuracy >= {target}', "
+        f"sources=['folder:{zoo}'], home=Path({str(home)!r}))\n"
+        "heavy = ('optuna', 'datasets', 'evaluate', 'torch', 'transformers', 'sklearn')\n"
+        "print(found.choice.model, [name for name in heavy if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "team/good []"
+
+
+def test_a_later_question_on_the_same_labels_says_so(found: Found, zoo: Path, data: Path) -> None:
+    """The guarantee covers the first search on a sample; a later one is told apart."""
+    answer, home = found
+    later = find(data, "accuracy >= 0.8", sources=[f"folder:{zoo}"], home=home)
+    assert "covered the first search" not in answer.guarantee
+    assert "covered the first search" in later.guarantee
+
+
+def test_new_rows_cost_only_themselves(
+    found: Found, zoo: Path, more_rows: list[dict[str, str]], tmp_path: Path
+) -> None:
+    """A hundred new rows are a hundred predictions for each candidate that needs them."""
+    model, options = "team/good", {"sources": [f"folder:{zoo}"], "backends": ["torch"]}
+    find(more_rows[:300], "accuracy >= 0.85", models=[model], home=tmp_path, **options)  # type: ignore[arg-type]
+    before = _predictions(tmp_path)
+    find(more_rows, "accuracy >= 0.85", models=[model], home=tmp_path, **options)  # type: ignore[arg-type]
+    after = _predictions(tmp_path)
+    assert {key: after[key] - n for key, n in before.items()} == dict.fromkeys(before, 100)
+
+
+def _predictions(home: Path) -> dict[str, int]:
+    connection = sqlite3.connect(home / "measurements.db")
+    rows = connection.execute("SELECT candidate_key, count(*) FROM predictions GROUP BY 1")
+    return dict(rows.fetchall())
+
+
+def test_nothing_sufficient_is_an_answer_too(found: Found, zoo: Path, data: Path) -> None:
+    """A target out of reach ends without a choice, and every candidate says why."""
+    _, home = found
+    answer = find(
+        data, "accuracy >= 0.98", sources=[f"folder:{zoo}"], backends=["torch"], home=home
+    )
+    assert answer.choice is None
+    assert answer.ended == "complete"
+    assert all(outcome.verdict is not Verdict.SUFFICIENT for outcome in answer.candidates)
+
+
+def test_a_relative_target_is_an_estimate_and_says_so(
+    zoo: Path, rows: list[dict[str, str]], tmp_path: Path
+) -> None:
+    """F1 against a baseline is decided by estimates, marked everywhere."""
+    answer = find(
+        rows, "f1 >= 0.97 * baseline", baseline="team/good", positive="positive",
+        sources=[f"folder:{zoo}"], backends=["torch"], home=tmp_path,
+    )  # fmt: skip
+    assert answer.choice is not None
+    assert not answer.plan.proven
+    assert "estimate, not proven" in answer.guarantee
+    assert "estimate, not proven" in answer.choice.reason
+
+
+def test_a_limit_is_checked_on_what_was_measured(
+    zoo: Path, rows: list[dict[str, str]], tmp_path: Path
+) -> None:
+    """A candidate that passes on quality and misses a limit is over the limit, with the figure."""
+    answer = find(
+        rows, ["accuracy >= 0.85", "peak_memory_mb <= 5"], models=["team/good"],
+        sources=[f"folder:{zoo}"], backends=["onnxruntime"], home=tmp_path,
+    )  # fmt: skip
+    assert answer.choice is None
+    sufficient = [o for o in answer.candidates if o.verdict is Verdict.SUFFICIENT]
+    assert sufficient
+    assert all("peak_memory_mb is" in outcome.reason for outcome in sufficient)
+
+
+def test_a_limit_on_size_leaves_out_before_anything_runs(
+    zoo: Path, rows: list[dict[str, str]], tmp_path: Path
+) -> None:
+    """What metadata predicts to be too large is not in the pool."""
+    answer = find(
+        rows, ["accuracy >= 0.85", "size_mb <= 0.001"], sources=[f"folder:{zoo}"], home=tmp_path
+    )
+    assert answer.choice is None
+    assert answer.candidates == ()
+    assert "over a limit" in " ".join(answer.notes)
+
+
+def test_the_choice_can_be_called(found: Found) -> None:
+    """`load()` gives a callable that answers in the user's labels."""
+    answer, _ = found
+    classify = answer.load()
+    assert classify("it was a great movie and i loved this") == "positive"
+    assert classify(["the plot was dull and bad", "great"]) == ["negative", "positive"]
+
+
+def test_the_answer_survives_its_json(found: Found) -> None:
+    """JSON text and back gives the same answer, with a schema version."""
+    answer, _ = found
+    back = Recommendation.from_json(answer.to_json())
+    assert back == answer
+    assert json.loads(answer.to_json())["schema_version"] == 1
+
+
+def test_why_answers_for_each_candidate(found: Found) -> None:
+    """The reason of every candidate can be asked for by a part of its name."""
+    answer, _ = found
+    assert "label mismatch" in answer.why("team/topics")
+    assert "guessing" in answer.why()
+    with pytest.raises(NotFound, match="no candidate is called"):
+        answer.why("no-such-model")
+
+
+def test_a_data_frame_has_a_row_a_candidate(found: Found) -> None:
+    """`to_pandas` shows the whole pool."""
+    answer, _ = found
+    frame = answer.to_pandas()
+    assert len(frame) == answer.plan.n_candidates
+    assert {"model", "recipe", "verdict", "size_mb", "reason"} <= set(frame.columns)
+
+
+def test_the_leaderboard_measures_nothing(found: Found, data: Path) -> None:
+    """What was evaluated is ranked from the store, the most accurate first."""
+    _, home = found
+    board = Leaderboard.of(data, home=home)
+    scores = [entry.value("accuracy") or 0.0 for entry in board.entries]
+    assert board.entries[0].model == "team/good"
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_measure_needs_no_requirement(
+    zoo: Path, rows: list[dict[str, str]], tmp_path: Path
+) -> None:
+    """Every candidate is given every row, and its costs are taken."""
+    answer = measure(
+        rows, models=["team/good", "team/guessing"], metrics=["f1_macro"],
+        sources=[f"folder:{zoo}"], backends=["onnxruntime"], home=tmp_path,
+    )  # fmt: skip
+    assert answer.choice is None
+    assert {outcome.state for outcome in answer.candidates} == {State.EVALUATED}
+    wanted = {"accuracy", "f1_macro", "size_mb", "peak_memory_mb", "latency_p95_ms", "load_s"}
+    assert all(wanted <= set(outcome.measurements) for outcome in answer.candidates)
+
+
+def test_the_study_opens_in_optuna(found: Found) -> None:
+    """studies.db is an Optuna storage whose best trial is the choice."""
+    import optuna
+
+    answer, home = found
+    storage = f"sqlite:///{home / 'studies.db'}"
+    studies = [optuna.load_study(study_name=name, storage=storage) for name in optuna.get_all_study_names(storage)]  # fmt: skip
+    best = [study.best_trial.params["candidate"] for study in studies if study.best_trials]
+    assert answer.choice is not None
+    assert answer.choice.name in best
+
+
+@pytest.mark.parametrize(
+    ("require", "options", "hint"),
+    [
+        ((), {}, "add a quality requirement"),
+        ("size_mb <= 5", {}, "add a quality requirement"),
+        ("accuracy >= 0.9", {"minimize": "colour"}, "choose one of"),
+        ("f1 >= 0.9 * baseline", {}, "--baseline MODEL"),
+        ("f1 >= 0.9", {}, "--positive LABEL"),
+        ("accuracy >= 0.999", {}, "give at least"),
+        ("accuracy >= 0.9", {"confidence": 1.5}, "must lie in"),
+    ],
+)
+def test_bad_questions_are_answered_with_a_hint(
+    zoo: Path,
+    rows: list[dict[str, str]],
+    tmp_path: Path,
+    require: str,
+    options: dict[str, object],
+    hint: str,
+) -> None:
+    """A question that cannot be answered is refused before anything is run."""
+    with pytest.raises(BadInput) as refused:
+        find(rows, require, sources=[f"folder:{zoo}"], home=tmp_path, **options)  # type: ignore[arg-type]
+    assert hint in str(refused.value)
