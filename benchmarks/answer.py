@@ -123,8 +123,9 @@ def ratios(setting: Setting, rounds: Sequence[Round]) -> str:
 
 def remarks(load_before: float) -> str:
     here = machine()
-    return f"""- The pipeline runs in float32 at its default batch (1) with torch's default threads; candidates
-  run on 1 thread, in batches of 32.
+    return f"""\
+- The pipeline runs in float32 at its default batch (1) with torch's default threads, which wait
+  without spinning (OMP_WAIT_POLICY=PASSIVE); candidates run on 1 thread, in batches of 32.
 - `find` also exports graphs, quantizes, and times the choice and its neighbours: that is in its
   seconds, not in its rows. Weights count each time that they are loaded, in the precision in
   memory. A text that is repeated counts once.

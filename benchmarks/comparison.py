@@ -162,8 +162,13 @@ def _n_loads(found: Recommendation, outcome: Outcome) -> int:
 
 
 def timed(arguments: Sequence[str], *, home: Path) -> tuple[float, str]:
-    """Wall seconds and standard output of a Python process; bytecode may be cached, as usual."""
-    environment = {**os.environ, "RECOMMENDER_HOME": str(home), "HF_HUB_OFFLINE": "1"}
+    """Wall seconds and standard output of a Python process, its bytecode cached as usual."""
+    environment = {
+        **os.environ,
+        "RECOMMENDER_HOME": str(home),
+        "HF_HUB_OFFLINE": "1",
+        "OMP_WAIT_POLICY": "PASSIVE",  # on a busy machine two spinning threads stand still
+    }
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     start = time.perf_counter()
     done = subprocess.run(

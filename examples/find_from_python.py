@@ -20,7 +20,7 @@ models = sys.argv[2] if len(sys.argv) > 2 else ZOO
 
 found = find(rows, "accuracy >= 0.80", sources=[f"folder:{models}"], backends=["onnxruntime"])
 
-print(found.why())
+print(found.why() or "nothing smaller was tried")
 for outcome in found.frontier:
     print(f"frontier: {outcome.name}, {outcome.value('size_mb'):.2f} MB, {outcome.verdict}")
 if found.choice is None:

@@ -17,7 +17,7 @@ from recommender.demo import ZOO
 
 rows = sys.argv[1]
 models = sys.argv[2] if len(sys.argv) > 2 else ZOO
-search = ["find", rows, "--require", "accuracy >= 0.80", "--source", "hub", "--backend", "onnxruntime"]
+search = ["find", rows, "--require=accuracy >= 0.80", "--source=hub", "--backend=onnxruntime"]
 
 with LoopbackHub(Path(models)) as hub, tempfile.TemporaryDirectory() as hf_home:
     environment = {

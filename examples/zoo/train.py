@@ -5,7 +5,7 @@
 
 A six-layer MiniLM is fine-tuned first; each model of the zoo then learns from people's labels and
 from its answers on altered copies of the texts. The seed is fixed; no model is chosen by its
-validation figure.
+validation figure. On two CPU cores the teacher takes about 25 minutes and the zoo about 10 more.
 """
 
 import json

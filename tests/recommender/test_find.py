@@ -58,17 +58,13 @@ def test_metadata_alone_leaves_out_what_must_not_run(found: Found, model: str, s
     ("model", "state"), [("team/headless", State.NO_HEAD), ("team/poisoned", State.BAD_OUTPUT)]
 )
 def test_a_broken_model_is_a_named_state_and_the_search_goes_on(
-    zoo: Path, rows: list[dict[str, str]], tmp_path: Path, model: str, state: State
+    found: Found, model: str, state: State
 ) -> None:
     """A missing head and NaN scores are never a prediction."""
-    answer = find(
-        rows, "accuracy >= 0.85", models=[model, "team/good"], sources=[f"folder:{zoo}"],
-        backends=["torch"], home=tmp_path,
-    )  # fmt: skip
+    answer, _ = found
     broken = [o for o in answer.candidates if o.model == model and o.state is not State.NOT_NEEDED]
     assert broken
     assert {outcome.state for outcome in broken} == {state}
-    assert answer.choice is not None
 
 
 def test_the_same_question_is_answered_from_memory(found: Found, zoo: Path, data: Path) -> None:
@@ -106,15 +102,21 @@ def test_a_later_question_on_the_same_labels_says_so(found: Found, zoo: Path, da
 
 
 def test_new_rows_cost_only_themselves(
-    found: Found, zoo: Path, more_rows: list[dict[str, str]], tmp_path: Path
+    found: Found, zoo: Path, more_rows: list[dict[str, str]]
 ) -> None:
     """A hundred new rows are a hundred predictions for each candidate that needs them."""
-    model, options = "team/good", {"sources": [f"folder:{zoo}"], "backends": ["torch"]}
-    find(more_rows[:300], "accuracy >= 0.85", models=[model], home=tmp_path, **options)  # type: ignore[arg-type]
-    before = _predictions(tmp_path)
-    find(more_rows, "accuracy >= 0.85", models=[model], home=tmp_path, **options)  # type: ignore[arg-type]
-    after = _predictions(tmp_path)
-    assert {key: after[key] - n for key, n in before.items()} == dict.fromkeys(before, 100)
+    answer, home = found
+    assert answer.choice is not None
+    backend = answer.choice.recipe.backend
+    before = _predictions(home)
+    grown = find(
+        more_rows, "accuracy >= 0.85", models=["team/good"], sources=[f"folder:{zoo}"],
+        backends=[backend], home=home,
+    )  # fmt: skip
+    after = _predictions(home)
+    new = {after[key] - before.get(key, 0) for key in after} - {0}
+    assert grown.choice is not None
+    assert new == {100}
 
 
 def _predictions(home: Path) -> dict[str, int]:
@@ -127,7 +129,7 @@ def test_nothing_sufficient_is_an_answer_too(found: Found, zoo: Path, data: Path
     """A target out of reach ends without a choice, and every candidate says why."""
     _, home = found
     answer = find(
-        data, "accuracy >= 0.98", sources=[f"folder:{zoo}"], backends=["torch"], home=home
+        data, "accuracy >= 0.98", sources=[f"folder:{zoo}"], backends=["onnxruntime"], home=home
     )
     assert answer.choice is None
     assert answer.ended == "complete"
@@ -135,12 +137,12 @@ def test_nothing_sufficient_is_an_answer_too(found: Found, zoo: Path, data: Path
 
 
 def test_a_relative_target_is_an_estimate_and_says_so(
-    zoo: Path, rows: list[dict[str, str]], tmp_path: Path
+    found: Found, zoo: Path, rows: list[dict[str, str]]
 ) -> None:
     """F1 against a baseline is decided by estimates, marked everywhere."""
     answer = find(
         rows, "f1 >= 0.97 * baseline", baseline="team/good", positive="positive",
-        sources=[f"folder:{zoo}"], backends=["torch"], home=tmp_path,
+        models=["team/good"], sources=[f"folder:{zoo}"], backends=["onnxruntime"], home=found[1],
     )  # fmt: skip
     assert answer.choice is not None
     assert not answer.plan.proven
@@ -149,12 +151,12 @@ def test_a_relative_target_is_an_estimate_and_says_so(
 
 
 def test_a_limit_is_checked_on_what_was_measured(
-    zoo: Path, rows: list[dict[str, str]], tmp_path: Path
+    found: Found, zoo: Path, rows: list[dict[str, str]]
 ) -> None:
     """A candidate that passes on quality and misses a limit is over the limit, with the figure."""
     answer = find(
         rows, ["accuracy >= 0.85", "peak_memory_mb <= 5"], models=["team/good"],
-        sources=[f"folder:{zoo}"], backends=["onnxruntime"], home=tmp_path,
+        sources=[f"folder:{zoo}"], backends=["onnxruntime"], home=found[1],
     )  # fmt: skip
     assert answer.choice is None
     sufficient = [o for o in answer.candidates if o.verdict is Verdict.SUFFICIENT]
@@ -216,13 +218,11 @@ def test_the_leaderboard_measures_nothing(found: Found, data: Path) -> None:
     assert scores == sorted(scores, reverse=True)
 
 
-def test_measure_needs_no_requirement(
-    zoo: Path, rows: list[dict[str, str]], tmp_path: Path
-) -> None:
+def test_measure_needs_no_requirement(found: Found, zoo: Path, rows: list[dict[str, str]]) -> None:
     """Every candidate is given every row, and its costs are taken."""
     answer = measure(
         rows, models=["team/good", "team/guessing"], metrics=["f1_macro"],
-        sources=[f"folder:{zoo}"], backends=["onnxruntime"], home=tmp_path,
+        sources=[f"folder:{zoo}"], backends=["onnxruntime"], home=found[1],
     )  # fmt: skip
     assert answer.choice is None
     assert {outcome.state for outcome in answer.candidates} == {State.EVALUATED}

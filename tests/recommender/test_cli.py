@@ -1,0 +1,262 @@
+"""The command line as a user meets it: answers, exit codes, and one line for bad input."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from catalog.testing import LoopbackHub
+from recommender import Recommendation, cli
+
+Run = Callable[..., tuple[int, str, str]]
+Found = tuple[Recommendation, Path]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Runs `recommender ARGS` in this process; gives the exit code, stdout and stderr."""
+
+    def go(*arguments: object, home: Path = tmp_path) -> tuple[int, str, str]:
+        monkeypatch.setenv("RECOMMENDER_HOME", str(home))
+        monkeypatch.setattr(sys, "argv", ["recommender", *map(str, arguments)])
+        before = signal.getsignal(signal.SIGTERM)
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        signal.signal(signal.SIGTERM, before)
+        shown = capsys.readouterr()
+        return int(ended.value.code or 0), shown.out, shown.err
+
+    return go
+
+
+def environment(home: Path, **more: str) -> dict[str, str]:
+    return {**os.environ, "RECOMMENDER_HOME": str(home), "HF_HOME": str(home / "hf"), **more}
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "recommender", *map(str, arguments)]
+
+
+def test_find_prints_the_answer_first(run: Run, found: Found, zoo: Path, data: Path) -> None:
+    """Exit code 0, the choice in the first sentence, the guarantee and the reasons below."""
+    arguments = ("find", data, "-r", "accuracy >= 0.85", "--source", f"folder:{zoo}")
+    code, out, err = run(*arguments, home=found[1])
+    assert code == 0
+    assert out.startswith("team/good@")
+    for part in ("is the smallest shown to be sufficient", "Guarantee: ", "Turned down"):
+        assert part in out
+    assert "error" not in err
+
+
+def test_nothing_sufficient_ends_with_3(run: Run, found: Found, zoo: Path, data: Path) -> None:
+    """A pool without a sufficient candidate is exit code 3, and JSON tells why for each."""
+    code, out, _ = run(
+        "find", data, "-r", "accuracy >= 0.98", "--source", f"folder:{zoo}", "--backend",
+        "onnxruntime", "--model", "team/guessing", "--format", "json", "-q", home=found[1],
+    )  # fmt: skip
+    answer = json.loads(out)
+    assert code == 3
+    assert answer["choice"] is None
+    assert {c["verdict"] for c in answer["candidates"]} <= {"insufficient", "undecided"}
+
+
+def test_a_time_limit_ends_with_5(run: Run, zoo: Path, data: Path) -> None:
+    """A budget that ends before an answer is exit code 5, with what is known."""
+    code, out, _ = run(
+        "find", data, "-r", "accuracy >= 0.85", "--source", f"folder:{zoo}",
+        "--time-limit", "0.001",
+    )  # fmt: skip
+    assert code == 5
+    assert "before the time limit" in out
+
+
+def test_a_dry_run_shows_the_plan_and_runs_nothing(
+    run: Run, zoo: Path, data: Path, tmp_path: Path
+) -> None:
+    """The candidates with their predicted sizes, the errors allowed, and who is left out."""
+    code, out, _ = run(
+        "find", data, "-r", "accuracy >= 0.85", "--source", f"folder:{zoo}", "--dry-run"
+    )
+    assert code == 0
+    assert "300 rows, 32 candidates (4 models x recipes): at most" in out
+    assert "team/remote" in out
+    assert "remote code" in out
+    assert not (tmp_path / "artifacts").exists()
+
+
+@pytest.mark.parametrize("suffix", ["json", "md", "csv", "txt"])
+def test_the_suffix_of_the_file_is_the_format(
+    run: Run, found: Found, zoo: Path, data: Path, tmp_path: Path, suffix: str
+) -> None:
+    """`-o FILE` writes a whole file in the format that its suffix names."""
+    file = tmp_path / f"answer.{suffix}"
+    arguments = ("find", data, "-r", "accuracy >= 0.85", "--source", f"folder:{zoo}", "-o", file)
+    code, out, err = run(*arguments, home=found[1])
+    assert (code, out) == (0, "")
+    assert f"wrote {file}" in err
+    starts = {"json": "{", "md": "# team/good", "csv": "model,", "txt": "team/good@"}
+    assert file.read_text("utf-8").startswith(starts[suffix])
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "hint"),
+    [
+        (None, (), "no file"),
+        ("", (), "empty"),
+        ("text,label\n", (), "no row"),
+        ("text,label\na,x\nb,x\n", (), "one class"),
+        ("text,label\na,x\nb,y\n", ("--label", "lable"), "label"),
+        ("text,label\na,x\nb,y\n", ("--task", "text-clasification"), "text-classification"),
+        ("text,label\na,x\nb,y\n", ("-r", "acuracy >= 0.9"), "accuracy"),
+        ("text,label\na,x\nb,y\n", ("-r", "accuracy=0.9"), "write 'accuracy >= 0.9'"),
+        ("text,label\na,x\nb,y\n", ("--model", "nobody/nothing"), "nobody/nothing"),
+        ("text,label\na,x\nb,y\n", ("--source", "folder:/no/such/place"), "/no/such/place"),
+        ("text,label\na,x\nb,y\n", ("--label-map", "a"), "no label map"),
+    ],
+)  # fmt: skip
+def test_bad_input_gets_one_line_and_a_hint(
+    run: Run, zoo: Path, tmp_path: Path, content: str | None, arguments: tuple[str, ...], hint: str
+) -> None:
+    """What is wrong, in one line on stderr, with exit code 2 and nothing on stdout."""
+    file = tmp_path / "rows.csv"
+    if content is not None:
+        file.write_text(content, "utf-8")
+    given = ("find", file, "-r", "accuracy >= 0.5", "--source", f"folder:{zoo}", *arguments)
+    code, out, err = run(*given)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert len(err.splitlines()) == 1
+    assert hint in err
+
+
+def test_find_without_a_quality_requirement_shows_an_example(run: Run, data: Path) -> None:
+    """Exit code 2 and the option to add."""
+    code, _, err = run("find", data)
+    assert code == 2
+    assert '--require "accuracy >= 0.90"' in err
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_explains_itself(run: Run, name: str) -> None:
+    """`--help` is a sentence, the options, and an example."""
+    code, out, _ = run(name, "--help")
+    assert code == 0
+    assert "Example: recommender" in out
+
+
+def test_the_leaderboard_and_the_cache_know_what_was_measured(
+    run: Run, found: Found, data: Path
+) -> None:
+    """What `find` paid for is listed without measuring."""
+    home = found[1]
+    assert "team/good" in run("leaderboard", data, home=home)[1]
+    assert "predictions" in run("cache", "stats", home=home)[1]
+    assert run("cache", "path", home=home)[1].strip() == str(home)
+
+
+def test_the_catalog_is_listed_and_shown(run: Run, zoo: Path, tmp_path: Path) -> None:
+    """`catalog crawl`, `list`, `show` and `stats` speak of the same models."""
+    source = f"folder:{zoo}"
+    assert "7 models" in run("catalog", "crawl", "--source", source, home=tmp_path)[1]
+    assert "team/good" in run("catalog", "list", home=tmp_path)[1]
+    shown = json.loads(run("catalog", "show", "team/good", home=tmp_path)[1])
+    assert shown["labels"] == ["negative", "positive"]
+    assert json.loads(run("catalog", "stats", home=tmp_path)[1])["n_models"] == 7
+
+
+def test_plugins_and_doctor_describe_the_installation(run: Run) -> None:
+    """Every seam is listed; the doctor starts a worker and says how it is isolated."""
+    assert "torch-int8" in run("plugins")[1]
+    code, out, _ = run("doctor")
+    assert code == 0
+    assert "worker" in out
+
+
+def test_the_whole_story_over_a_loopback_hub(zoo: Path, data: Path, tmp_path: Path) -> None:
+    """The real client lists, downloads and runs models over HTTP; a second time from memory."""
+    with LoopbackHub(zoo) as hub:
+        given = command("find", data, "-r", "accuracy >= 0.85", "--backend", "onnxruntime")
+        settings = environment(tmp_path, HF_ENDPOINT=hub.endpoint)
+        first = subprocess.run(given, capture_output=True, text=True, env=settings, check=False)
+        n_requests = len(hub.requests)
+        second = subprocess.run(given, capture_output=True, text=True, env=settings, check=False)
+    assert first.returncode == 0, first.stderr
+    assert "crawling it once" in first.stderr
+    assert first.stdout.startswith("team/good@")
+    assert "answered from memory" in second.stdout
+    assert len(hub.requests) == n_requests
+
+
+def test_a_named_model_without_access_ends_with_4(zoo: Path, data: Path, tmp_path: Path) -> None:
+    """A gated model that the user asked for is exit code 4 and says where to ask."""
+    with LoopbackHub(zoo, gated=["team/good"], token="hf_right") as hub:
+        given = command("find", data, "-r", "accuracy >= 0.85", "--model", "team/good", "-q")
+        settings = environment(tmp_path, HF_ENDPOINT=hub.endpoint, HF_TOKEN="hf_wrong")
+        done = subprocess.run(given, capture_output=True, text=True, env=settings, check=False)
+    assert done.returncode == 4, done.stderr
+    assert "ask for access at" in done.stderr
+    assert "hf_wrong" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
+)
+def test_an_interrupt_ends_neatly_with_what_is_known(
+    zoo: Path, data: Path, tmp_path: Path, number: int, code: int
+) -> None:
+    """The signal's exit code, the state saved, and the command to go on with."""
+    process = _start_and_wait_for_rows(zoo, data, tmp_path)
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "before the" in out
+    assert "recommender find" in out
+
+
+def test_after_a_kill_the_same_command_goes_on(
+    found: Found, zoo: Path, data: Path, tmp_path: Path
+) -> None:
+    """kill -9 loses at most the batch in flight: the answer is the same, paid rows stay paid."""
+    process = _start_and_wait_for_rows(zoo, data, tmp_path)
+    process.kill()
+    process.wait()
+    paid = _n_predictions(tmp_path)
+    given = command("find", data, "-r", "accuracy >= 0.85", "--source", f"folder:{zoo}", "--format", "json", "-q")  # fmt: skip
+    done = subprocess.run(
+        given, capture_output=True, text=True, env=environment(tmp_path), check=False
+    )
+    answer = json.loads(done.stdout)
+    assert found[0].choice is not None
+    assert answer["choice"]["name"] == found[0].choice.name
+    assert _n_predictions(tmp_path) > paid > 0
+
+
+def _start_and_wait_for_rows(zoo: Path, data: Path, home: Path) -> "subprocess.Popen[str]":
+    given = command("find", data, "-r", "accuracy >= 0.85", "--source", f"folder:{zoo}")
+    process = subprocess.Popen(
+        given, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment(home)
+    )
+    deadline = time.monotonic() + 120
+    while _n_predictions(home) == 0 and time.monotonic() < deadline:
+        assert process.poll() is None, "it ended before any row was answered"
+        time.sleep(0.05)
+    return process
+
+
+def _n_predictions(home: Path) -> int:
+    import sqlite3
+
+    file = home / "measurements.db"
+    if not file.exists():
+        return 0
+    try:
+        with sqlite3.connect(file, timeout=10) as connection:
+            return int(connection.execute("SELECT count(*) FROM predictions").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
