@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
+from textwrap import fill
 
 from comparison import REPEATS, ROOT, Cost, Round, Setting, run_round, timed
 
@@ -72,17 +73,16 @@ def title(setting: Setting, rounds: Sequence[Round]) -> str:
     first = rounds[0]
     plan, choice = first.found.plan, first.found.choice
     assert choice is not None
-    return f"""# What an answer costs
-
-`find` with `accuracy >= {setting.target:g}` on {setting.data} ({len(setting.rows):,} rows),
-{plan.n_models} models x recipes = {plan.n_candidates} candidates, against transformers' `pipeline`
-on the same rows. Written by `python benchmarks/answer.py`, {datetime.now(UTC):%Y-%m-%d}, in
-{len(rounds)} round(s), each with an empty RECOMMENDER_HOME. Seconds are those of whole processes,
-imports included: median (least to most over the rounds).
-
-The choice: {choice.name}, {choice.value("size_mb") or 0:.3g} MB, accuracy
+    asked = f"""`find` with `accuracy >= {setting.target:g}` on {setting.data}
+({len(setting.rows):,} rows), {plan.n_models} models x recipes = {plan.n_candidates} candidates,
+against transformers' `pipeline` on the same rows. Written by `python benchmarks/answer.py`,
+{datetime.now(UTC):%Y-%m-%d}; rounds: {len(rounds)}, each with an empty RECOMMENDER_HOME. Seconds
+are those of whole processes, imports included: median (least to most over the rounds)."""
+    answer = f"""The choice: {choice.name}, {choice.value("size_mb") or 0:.3g} MB, accuracy
 {choice.value("accuracy") or 0:.4f}. Run by itself it scores {first.worker.accuracy or 0:.4f}; its
 model in float32, by the pipeline, {first.chosen.accuracy or 0:.4f}."""
+    paragraphs = [fill(text, width=100, break_on_hyphens=False) for text in (asked, answer)]
+    return "\n\n".join(["# What an answer costs", *paragraphs])
 
 
 def costs(setting: Setting, rounds: Sequence[Round]) -> str:
@@ -98,7 +98,7 @@ def costs(setting: Setting, rounds: Sequence[Round]) -> str:
         f"`find` with {setting.target - 0.01:g} instead": lambda one: one.lowered,
     }
     lines = [
-        "| what | seconds | rows answered | weights loaded, MB |",
+        "| what | seconds | rows answered | weights, MB |",
         "|---|---|---|---|",
         *(cost_line(name, [cost(one) for one in rounds]) for name, cost in of.items()),
         f"| counted, not timed: each of the {n_pool} candidates | | {n_pool * n_rows:,} | |",
@@ -110,7 +110,7 @@ def ratios(setting: Setting, rounds: Sequence[Round]) -> str:
     n_all = rounds[0].found.plan.n_candidates * len(setting.rows)
     of: dict[str, Callable[[Round], float]] = {
         "`find` : (a), seconds": lambda one: one.find.seconds / one.every.seconds,
-        "`find` : (a), weights loaded": lambda one: one.find.weights_mb / one.every.weights_mb,
+        "`find` : (a), weights": lambda one: one.find.weights_mb / one.every.weights_mb,
         "`find` : every candidate, rows answered": lambda one: one.find.n_rows / n_all,
         "`find` : (b) pipeline, seconds": lambda one: one.find.seconds / one.chosen.seconds,
         "(b) worker : (b) pipeline, seconds": lambda one: one.worker.seconds / one.chosen.seconds,
@@ -126,9 +126,9 @@ def remarks(load_before: float) -> str:
     return f"""\
 - The pipeline runs in float32 at its default batch (1) with torch's default threads, which wait
   without spinning (OMP_WAIT_POLICY=PASSIVE); candidates run on 1 thread, in batches of 32.
-- `find` also exports graphs, quantizes, and times the choice and its neighbours: that is in its
-  seconds, not in its rows. Weights count each time that they are loaded, in the precision in
-  memory. A text that is repeated counts once.
+- `find` also exports graphs, quantizes, and times the choice and its neighbours in fresh workers:
+  that is in its seconds, not in its rows and weights. Weights are in the precision that they have
+  in memory, once for each candidate that answered a row. A text that is repeated counts once.
 - A changed target is answered from stored predictions where these suffice. A candidate that was
   stopped early and could pass now is given its missing rows: seconds and rows are theirs.
 - Machine: {here.describe()}; load average {load_before:.1f} at the start.

@@ -8,12 +8,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from recommender import Outcome, Recommendation
+from recommender import Recommendation
 
 ROOT = Path(__file__).parent.parent
 REPEATS = 5
@@ -35,7 +36,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of one process: rows answered for quality, and weights loaded, in memory."""
+    """Of one process: rows answered for quality, and the weights, in memory, that answered them."""
 
     seconds: float
     n_rows: int
@@ -80,7 +81,7 @@ class Place:
 
     def find(self, target: float) -> tuple[Recommendation, Cost]:
         label_map = ",".join(f"{ours}={theirs}" for ours, theirs in self.setting.labels.items())
-        before = self.n_predictions()
+        before = self.answered()
         seconds, output = timed(
             ["-m", "recommender", "find", str(self.data), "--require", f"accuracy >= {target:g}",
              "--source", f"folder:{self.setting.zoo}", "--label-map", label_map,
@@ -88,7 +89,10 @@ class Place:
             home=self.folder / "home",
         )  # fmt: skip
         found = Recommendation.from_json(output)
-        return found, Cost(seconds, self.n_predictions() - before, weights_mb(found))
+        after = self.answered()
+        n_new = {key: n - before.get(key, (0, 0.0))[0] for key, (n, _) in after.items()}
+        weights_mb = sum((mb for key, (_, mb) in after.items() if n_new[key]), 0.0)
+        return found, Cost(seconds, sum(n_new.values()), weights_mb)
 
     def evaluate(self, runner: str, places: Sequence[Path]) -> Cost:
         script = str(Path(__file__).with_name("rows.py"))
@@ -96,15 +100,17 @@ class Place:
         seconds, output = timed(arguments, home=self.folder / "home")
         return Cost(seconds, **json.loads(output.splitlines()[-1]))
 
-    def n_predictions(self) -> int:
-        """Rows that candidates have answered; a text that is repeated counts once."""
+    def answered(self) -> dict[str, tuple[int, float]]:
+        """By candidate, the distinct texts that it has answered, and its weights in MB."""
         store = self.folder / "home" / "measurements.db"
         if not store.is_file():
-            return 0
-        connection = sqlite3.connect(store)
-        (count,) = connection.execute("SELECT COUNT(*) FROM predictions").fetchone()
-        connection.close()
-        return int(count)
+            return {}
+        with closing(sqlite3.connect(store)) as connection:
+            rows = connection.execute(
+                "SELECT candidate_key, COUNT(*), (SELECT value FROM figures f WHERE name = "
+                "'loaded_mb' AND f.candidate_key = p.candidate_key) FROM predictions p GROUP BY 1"
+            )
+            return {key: (n_rows, weights_mb) for key, n_rows, weights_mb in rows}
 
 
 def run_round(setting: Setting, number: int) -> Round:
@@ -143,22 +149,6 @@ def text_classifiers(zoo: Path) -> list[Path]:
         for config in zoo.rglob("config.json")
         if any("SequenceClassification" in name for name in read_json(config)["architectures"])
     ]
-
-
-def weights_mb(found: Recommendation) -> float:
-    """Weights that a search loaded: once for quality, again in each fresh worker for costs."""
-    if found.from_memory:
-        return 0.0
-    return sum(_n_loads(found, o) * (o.value("loaded_mb") or 0.0) for o in found.candidates)
-
-
-def _n_loads(found: Recommendation, outcome: Outcome) -> int:
-    if not outcome.n_rows:
-        return 0
-    timing = outcome.measurements.get("latency_p95_ms")
-    interleaved = timing is not None and timing.note.startswith("interleaved")
-    own_worker = "peak_memory_mb" in outcome.measurements
-    return 1 + own_worker + interleaved + (interleaved and outcome is found.choice)  # A/A check
 
 
 def timed(arguments: Sequence[str], *, home: Path) -> tuple[float, str]:

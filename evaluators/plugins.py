@@ -20,8 +20,8 @@ def recipe_method(name: str) -> RecipeMethod:
 
 def recipe_methods() -> dict[str, RecipeMethod]:
     """Every recipe plug-in that is installed, by name, in alphabetical order."""
-    names = sorted(entry.name for entry in entry_points(group="recommender.recipes"))
-    return {name: recipe_method(name) for name in names}
+    points = sorted(entry_points(group="recommender.recipes"), key=lambda point: point.name)
+    return {point.name: cast(RecipeMethod, point.load()()) for point in points}
 
 
 def _plugin(group: str, name: str) -> object:

@@ -1,7 +1,8 @@
 """A repository's weights as a torch module (home of AutoModelForSequenceClassification)."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
 from transformers.initialization import no_init_weights
+from transformers.utils import logging
 
 from evaluators.measurement import CandidateFailed, State
 from evaluators.repository import n_parameters, read_config
@@ -26,21 +28,34 @@ def load_pretrained(
     """
     check_parameters(source)
     try:
-        model, info = AutoModelForSequenceClassification.from_pretrained(
-            source,
-            dtype=dtype,
-            attn_implementation=attention,
-            trust_remote_code=False,
-            local_files_only=True,
-            use_safetensors=True,
-            output_loading_info=True,
-        )
+        with _no_progress_bar():
+            model, info = AutoModelForSequenceClassification.from_pretrained(
+                source,
+                dtype=dtype,
+                attn_implementation=attention,
+                trust_remote_code=False,
+                local_files_only=True,
+                use_safetensors=True,
+                output_loading_info=True,
+            )
     except (OSError, SafetensorError, RuntimeError) as error:
         if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
             raise
         raise CandidateFailed(State.CORRUPT, f"the weights cannot be loaded: {error}") from error
     check_keys(model, missing=info["missing_keys"], mismatched=info["mismatched_keys"])
     return model.eval()
+
+
+@contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """Without transformers' bar, which would land on the user's terminal."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def empty_model(folder: Path) -> PreTrainedModel:

@@ -39,6 +39,7 @@ def find(
     confidence: float = 0.95,
     threads: int = 1,
     seed: int = 0,
+    explore: int = 0,
     time_limit_s: float | None = None,
     max_download_mb: float | None = None,
     home: Path | Home | None = None,
@@ -50,8 +51,10 @@ def find(
     `data` is a csv, tsv, jsonl or parquet file, a `datasets` id with `split`, a Dataset, a
     DataFrame, or a list of dicts. `require` holds texts as "accuracy >= 0.90" or
     "latency_p95_ms <= 20". `models` are ids with an optional @REVISION, `sources` are "hub" or
-    "folder:PATH". `label_map` maps a label of the data to the model's name for it. An interrupt
-    (Ctrl-C) ends the search with what is known; `Recommendation.ended` says so.
+    "folder:PATH". `explore` models larger than the choice are run as well, each in its smallest
+    recipe, to show what more size would buy. `label_map` maps a label of the data to the model's
+    name for it. An interrupt (Ctrl-C) ends the search with what is known, and
+    `Recommendation.ended` says so.
 
     Raises RecommenderError (BadInput, NotFound, AccessRequired, ...) with one line and a hint.
     """
@@ -69,6 +72,7 @@ def find(
         confidence=confidence,
         threads=threads,
         seed=seed,
+        explore=explore,
     ).needing_quality()
     with Progress(shown=progress) as shown:
         return answer(

@@ -6,7 +6,7 @@ from math import floor
 
 from cache.errors import BadInput
 from evaluators.measurement import Measurement
-from recommender.evidence import Verdict, judge, max_errors, rows_needed
+from recommender.evidence import Verdict, below_or_undecided, max_errors, rows_needed
 from recommender.query import Query
 from recommender.requirement import Requirement
 
@@ -16,16 +16,33 @@ PROVABLE = "accuracy"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One quality requirement as a number; `level` is None where an estimate decides."""
+    """One quality requirement as a number; `level` is None where an estimate decides.
+
+    `allowed_errors` is the most wrong answers with which accuracy can still reach it; -1 where
+    not even a faultless run can, None for metrics that no count decides.
+    """
 
     requirement: Requirement
     value: float
     level: float | None
+    allowed_errors: int | None
 
     @property
     def metric(self) -> str:
         """The quality metric that it bounds."""
         return self.requirement.measure
+
+
+def _target(
+    requirement: Requirement, baseline: float | None, *, n_rows: int, level: float
+) -> Target:
+    value = requirement.target(baseline)
+    if requirement.measure != PROVABLE:
+        return Target(requirement, value, None, None)
+    if requirement.of_baseline:
+        return Target(requirement, value, None, floor(n_rows * (1 - value) + 1e-9))
+    allowed = max_errors(n_rows, value, level)
+    return Target(requirement, value, level, -1 if allowed is None else allowed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +64,9 @@ class Bar:
     ) -> "Bar":
         """The bar of a query; `baseline` maps a metric to its value for the baseline model."""
         level = query.delta / max(1, n_candidates)
+        known = baseline or {}
         targets = tuple(
-            Target(
-                requirement,
-                requirement.target((baseline or {}).get(requirement.measure)),
-                level if requirement.measure == PROVABLE and not requirement.of_baseline else None,
-            )
+            _target(requirement, known.get(requirement.measure), n_rows=n_rows, level=level)
             for requirement in query.quality
         )
         return cls(targets, n_rows, level)
@@ -65,28 +79,19 @@ class Bar:
     @property
     def allowed_errors(self) -> int | None:
         """The most wrong answers with which the exact targets can be met; None without one."""
-        exact = [t for t in self.targets if t.level is not None]
-        if not exact:
-            return None
-        return min(self._allowed(target) for target in exact)
+        exact = [t.allowed_errors or 0 for t in self.targets if t.level is not None]
+        return min(exact, default=None)
 
     @property
     def hopeless_above(self) -> int:
         """A candidate with more wrong answers than this cannot pass, whatever is left."""
-        limits = [self.n_rows]
-        limits += [self._allowed(t) for t in self.targets if t.metric == PROVABLE]
-        return min(limits)
-
-    def _allowed(self, target: Target) -> int:
-        if target.level is None:
-            return floor(self.n_rows * (1 - target.value) + 1e-9)
-        errors = max_errors(self.n_rows, target.value, target.level)
-        return -1 if errors is None else errors
+        counted = [t.allowed_errors for t in self.targets if t.allowed_errors is not None]
+        return min([self.n_rows, *counted])
 
     def require_enough_rows(self, n_candidates: int) -> None:
         """BadInput where these rows can prove the target for no candidate, however good."""
         for target in self.targets:
-            if target.level is not None and self._allowed(target) < 0:
+            if target.level is not None and target.allowed_errors == -1:
                 if target.value >= 1:
                     raise BadInput(f"'{target.requirement}' can be proven by no number of rows")
                 needed = rows_needed(target.value, target.level)
@@ -109,12 +114,13 @@ class Bar:
         self, target: Target, n_wrong: int, n_seen: int, values: dict[str, float]
     ) -> Verdict:
         if target.level is not None:
-            return judge(
-                n_wrong=n_wrong, n_seen=n_seen, n_rows=self.n_rows,
-                target=target.value, level=target.level,
-            )  # fmt: skip
+            if n_seen == self.n_rows and n_wrong <= (target.allowed_errors or 0):
+                return Verdict.SUFFICIENT
+            right = n_seen - n_wrong
+            return below_or_undecided(right, n_seen, target=target.value, level=target.level)
         if n_seen < self.n_rows:
-            too_many = target.metric == PROVABLE and n_wrong > self._allowed(target)
+            allowed = target.allowed_errors
+            too_many = allowed is not None and n_wrong > allowed
             return Verdict.INSUFFICIENT if too_many else Verdict.UNDECIDED
         value = values.get(target.metric)
         if value is None:

@@ -69,12 +69,12 @@ def rows_needed(target: float, level: float) -> int:
     return high
 
 
-def judge(*, n_wrong: int, n_seen: int, n_rows: int, target: float, level: float) -> Verdict:
-    """The verdict on one candidate. Sufficient only after all rows; there is no earlier look."""
-    allowed = max_errors(n_rows, target, level)
-    if n_seen == n_rows and allowed is not None and n_wrong <= allowed:
-        return Verdict.SUFFICIENT
-    if n_seen and upper_bound(n_seen - n_wrong, n_seen, level) < target:
+def below_or_undecided(n_right: int, n_seen: int, *, target: float, level: float) -> Verdict:
+    """The verdict on a candidate that is not sufficient, from the rows that it was given.
+
+    Insufficient where the upper bound is below the target; the guarantee covers "sufficient" only.
+    """
+    if n_seen and upper_bound(n_right, n_seen, level) < target:
         return Verdict.INSUFFICIENT
     return Verdict.UNDECIDED
 

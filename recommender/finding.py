@@ -11,7 +11,7 @@ from cache.key import JSONValue, digest
 from cache.measurements import Measurements
 from cache.paths import Home
 from evaluators.candidate import Candidate
-from evaluators.hardware import machine
+from evaluators.hardware import library_versions, machine
 from evaluators.measurement import State
 from evaluators.samples import Samples
 from recommender.bar import Bar
@@ -63,6 +63,8 @@ def answer(
             machine=machine(),
             progress=progress,
             budget=budget,
+            versions=_versions(declared),
+            row_keys=tuple(row.key for row in declared.samples.rows),
             stop_at=time.monotonic() + budget.time_limit_s if budget.time_limit_s else None,
         )
         key = answer_key(bench, declared)
@@ -76,6 +78,12 @@ def answer(
                 key, found.to_json(), samples=samples.fingerprint, question=query.to_json()
             )
         return found
+
+
+def _versions(declared: Declared) -> dict[str, dict[str, str]]:
+    candidates = [*declared.pool.candidates, *filter(None, [declared.baseline])]
+    backends = {candidate.recipe.backend for candidate in candidates}
+    return {backend: library_versions(backend) for backend in backends}
 
 
 def answer_key(bench: Bench, declared: Declared) -> str:
@@ -104,17 +112,17 @@ class Hunt:
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     baseline: Outcome | None = None
     worker: "Worker | None" = None
+    measured: bool = False
     ended: str = "complete"
 
     def finish(self) -> Recommendation:
         """Run to the end, to a budget's end, or to an interrupt; the answer in any case."""
         started = time.monotonic()
-        used_before = self.bench.store.claim_rows(
-            [row.key for row in self.bench.samples.rows], self._labels_key()
-        )
+        used_before = self.bench.store.claim_rows(self.bench.row_keys, self._labels_key())
         try:
             self._measure_baseline()
             self._walk()
+            self._explore()
             self._decide_timings()
         except OutOfBudget as end:
             self.ended = str(end)
@@ -172,6 +180,18 @@ class Hunt:
             name=f"{self.bench.samples.name} {self.key[:12]}",
         )
 
+    def _explore(self) -> None:
+        """The smallest recipe of the next larger models: what more size would buy."""
+        if choose(self.outcomes, self.declared.query.minimize) is None:
+            return
+        tried = {outcome.model for outcome in self.outcomes.values()}
+        larger: dict[str, int] = {}
+        for index, candidate in enumerate(self.declared.pool.candidates):
+            if candidate.model.id not in tried:
+                larger.setdefault(candidate.model.id, index)
+        for index in list(larger.values())[: self.declared.query.explore]:
+            self.outcomes[index] = self._evaluate(index, _ignore)
+
     def _must_measure(self, known: Outcome) -> bool:
         """Whether memory lacks a cost that this query asks for."""
         if self.declared.query.quality:
@@ -187,6 +207,7 @@ class Hunt:
             outcome = run(self.bench, candidate, self._worker(), looked)
         if outcome.state is State.EVALUATED and self._wants_costs(outcome):
             self._prepare(candidate)
+            self.measured = True
             outcome = measured_freshly(self.bench, candidate, outcome)
         self.bench.progress.say(f"{outcome.name}: {outcome.verdict}: {outcome.reason}")
         return outcome
@@ -214,10 +235,13 @@ class Hunt:
         if not self.declared.query.quality:
             return
         while (chosen := choose(self.outcomes, self.declared.query.minimize)) is not None:
-            if not needs_finals(self.bench, self.outcomes[chosen], fresh=self.worker is not None):
+            if not needs_finals(
+                self.bench, self.outcomes[chosen], fresh=self.worker is not None or self.measured
+            ):
                 return
             for index in finalists(self.outcomes, chosen, self._metric):
                 self._prepare(self.declared.pool.candidates[index])
+            self.measured = True
             self.outcomes.update(
                 time_finalists(self.bench, self.declared.pool, self.outcomes, chosen)
             )
@@ -234,7 +258,7 @@ class Hunt:
         best = choose(self.outcomes, query.minimize)
         front = on_frontier(self.outcomes, self._metric)
         outcomes = [
-            replace(self.outcomes[index], on_frontier=index in front)
+            self._finished(index, best, on_frontier=index in front)
             if index in self.outcomes
             else self._not_run(index, best)
             for index in range(len(pool))
@@ -254,11 +278,19 @@ class Hunt:
             environment=self._environment(elapsed_s),
             notes=(*self.declared.samples.notes, *notes(outcomes, self.declared, used_before)),
             command=self.command,
+            from_memory=self.worker is None and not self.measured,
         )
 
     def _end(self, outcomes: list[Outcome]) -> str:
         limited = any("--max-download" in outcome.reason for outcome in outcomes)
         return "download limit" if limited and self.ended == "complete" else self.ended
+
+    def _finished(self, index: int, best: int | None, *, on_frontier: bool) -> Outcome:
+        outcome = replace(self.outcomes[index], on_frontier=on_frontier)
+        if best is None or index == best or not outcome.acceptable:
+            return outcome
+        more = f"more {self.declared.query.minimize} than the choice"
+        return replace(outcome, reason=f"{outcome.reason}, but {more}")
 
     def _not_run(self, index: int, best: int | None) -> Outcome:
         candidate = self.declared.pool.candidates[index]

@@ -11,10 +11,10 @@ def dominates(one: Costs, other: Costs) -> bool:
     return no_worse and one != other
 
 
-def frontier(points: Sequence[Costs]) -> list[int]:
+def undominated(points: Sequence[Costs]) -> list[int]:
     """The indices of the points that no other dominates, in the order given.
 
-    >>> frontier([(1.0, 9.0), (2.0, 5.0), (3.0, 6.0)])
+    >>> undominated([(1.0, 9.0), (2.0, 5.0), (3.0, 6.0)])
     [0, 1]
     """
     return [

@@ -32,6 +32,8 @@ def open_source(name: str, catalog: CatalogStore) -> Source:
     if kind == "folder":
         if not place:
             raise BadInput("'folder' needs a path; write --source folder:PATH")
+        if not Path(place).expanduser().is_dir():
+            raise NotFound(f"there is no folder {place}; write --source folder:PATH of one")
         source: Source = plugin("sources", "folder")(Path(place).expanduser(), memo=catalog)
         return source
     found: Source = plugin("sources", kind)(place) if place else plugin("sources", kind)()

@@ -28,7 +28,8 @@ class Query:
     """Everything that a search is asked, parsed and checked.
 
     `models` are ids with an optional `@REVISION`; `sources` are `hub` or `folder:PATH`;
-    `label_map` maps a data label to a model's label; `confidence` is one minus delta.
+    `label_map` maps a data label to a model's label; `confidence` is one minus delta;
+    `explore` is how many larger models are run after the answer, each in its smallest recipe.
     """
 
     task: Task
@@ -45,6 +46,7 @@ class Query:
     confidence: float = 0.95
     threads: int = 1
     seed: int = 0
+    explore: int = 0
 
     @classmethod
     def parse(
@@ -73,8 +75,8 @@ class Query:
             raise BadInput(f"cannot minimize '{self.minimize}'; choose one of {sorted(COSTS)}")
         if not 0.5 <= self.confidence < 1:
             raise BadInput(f"confidence {self.confidence:g} must lie in [0.5, 1), for example 0.95")
-        if self.max_candidates < 1 or self.threads < 1:
-            raise BadInput("max_candidates and threads must be at least 1")
+        if self.max_candidates < 1 or self.threads < 1 or self.explore < 0:
+            raise BadInput("max_candidates and threads must be at least 1, explore at least 0")
         for seam, names in (("backends", self.backends), ("metrics", self.metrics)):
             check_installed(seam, names)
         for requirement in self.requirements:
@@ -134,4 +136,5 @@ class Query:
             "confidence": self.confidence,
             "threads": self.threads,
             "seed": self.seed,
+            "explore": self.explore,
         }

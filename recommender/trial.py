@@ -16,7 +16,7 @@ from catalog.untrusted import Unreadable
 from evaluators.artifact import artifact_folder
 from evaluators.candidate import Candidate
 from evaluators.cost.size import artifact_size_bytes
-from evaluators.hardware import Machine, library_versions
+from evaluators.hardware import Machine
 from evaluators.labels import LabelMap, align
 from evaluators.measurement import CandidateFailed, Measurement, State
 from evaluators.protocols import RecipeMethod
@@ -52,6 +52,9 @@ PERMANENT = frozenset(State) - {
 """States that are remembered; the others may be the machine's fault and are tried again."""
 
 
+Answered = tuple[Row, str | None]
+"""A row with the label that a candidate gave it; None for an output that the data lacks."""
+
 Looked = Callable[[int, int], None]
 """Told after each chunk of rows: how many answers were wrong, of how many."""
 
@@ -74,12 +77,14 @@ class Bench:
     machine: Machine
     progress: Progress
     budget: Budget
+    versions: Mapping[str, Mapping[str, str]]  # of each backend's libraries, read once
+    row_keys: tuple[str, ...]  # of the samples' rows, hashed once
     stop_at: float | None = None  # of time.monotonic()
     downloaded: dict[tuple[str, str], float] = field(default_factory=dict)  # file -> MB
 
     def key(self, candidate: Candidate) -> str:
         """Everything that a candidate's predictions depend on besides the row's text."""
-        versions = library_versions(candidate.recipe.backend)
+        versions = self.versions[candidate.recipe.backend]
         return digest([candidate.artifact_key, self.query.task.to_json(), versions])
 
     def artifact(self, candidate: Candidate) -> Path:
@@ -104,9 +109,7 @@ def recall(bench: Bench, candidate: Candidate) -> Outcome | None:
     if labels is None:
         return None
     outputs = bench.store.outputs(key)
-    answers = [outputs.get(row.key) for row in bench.samples.rows]
-    seen = [(row, labels.names[a]) for row, a in zip(bench.samples.rows, answers, strict=True)
-            if a is not None]  # fmt: skip
+    seen = _seen(bench, outputs, labels)
     if len(seen) < bench.bar.n_rows and _n_wrong(seen) <= bench.bar.hopeless_above:
         return None
     return assess(bench, candidate, seen, labels)
@@ -231,40 +234,39 @@ def _answer(
     worker: "Worker",
     labels: LabelMap,
     looked: Looked,
-) -> list[tuple[Row, str | None]]:
+) -> list[Answered]:
     """The rows answered so far, in the fixed order, with the label that the candidate gave."""
     key = bench.key(candidate)
     outputs = bench.store.outputs(key)
-    rows = bench.samples.rows
-    missing = [row for row in rows if row.key not in outputs]
+    keyed = zip(bench.row_keys, bench.samples.rows, strict=True)
+    missing = list({key: row for key, row in keyed if key not in outputs}.items())
     for start in range(0, len(missing), CHUNK_ROWS):
         bench.check_time()
         chunk = missing[start : start + CHUNK_ROWS]
-        scores = worker.scores([row.text for row in chunk]).logits
+        scores = worker.scores([row.text for _, row in chunk]).logits
         found = scores.argmax(axis=1)
         bench.store.record_predictions(
             key,
             (
-                Prediction(row.key, int(output), line.astype("float32").tobytes())
-                for row, output, line in zip(chunk, found, scores, strict=True)
+                Prediction(row_key, int(output), line.astype("float32").tobytes())
+                for (row_key, _), output, line in zip(chunk, found, scores, strict=True)
             ),
         )
-        outputs.update({row.key: int(output) for row, output in zip(chunk, found, strict=True)})
+        outputs.update(zip((row_key for row_key, _ in chunk), map(int, found), strict=True))
         bench.progress.rows(len(chunk))
-        seen = _seen(rows, outputs, labels)
+        seen = _seen(bench, outputs, labels)
         looked(n_wrong := _n_wrong(seen), len(seen))
         if n_wrong > bench.bar.hopeless_above:
             return seen
-    return _seen(rows, outputs, labels)
+    return _seen(bench, outputs, labels)
 
 
-def _seen(
-    rows: Sequence[Row], outputs: Mapping[str, int], labels: LabelMap
-) -> list[tuple[Row, str | None]]:
-    return [(row, labels.names[outputs[row.key]]) for row in rows if row.key in outputs]
+def _seen(bench: Bench, outputs: Mapping[str, int], labels: LabelMap) -> list[Answered]:
+    keyed = zip(bench.row_keys, bench.samples.rows, strict=True)
+    return [(row, labels.names[outputs[key]]) for key, row in keyed if key in outputs]
 
 
-def _n_wrong(seen: Sequence[tuple[Row, str | None]]) -> int:
+def _n_wrong(seen: Sequence[Answered]) -> int:
     return sum(answer != row.label for row, answer in seen)
 
 
@@ -305,7 +307,7 @@ def as_measurement(figure: Figure) -> Measurement:
 def assess(
     bench: Bench,
     candidate: Candidate,
-    seen: Sequence[tuple[Row, str | None]],
+    seen: Sequence[Answered],
     labels: LabelMap,
 ) -> Outcome:
     """The outcome of a candidate from its answers; computes and stores what is not stored yet."""
@@ -333,7 +335,7 @@ def assess(
 def _quality(
     bench: Bench,
     candidate: Candidate,
-    seen: Sequence[tuple[Row, str | None]],
+    seen: Sequence[Answered],
     labels: LabelMap,
 ) -> list[Measurement]:
     """Every asked metric and accuracy; other metrics than accuracy are computed once and stored."""

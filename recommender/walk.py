@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from evaluators.candidate import Candidate
-from recommender.frontier import frontier
+from recommender.frontier import undominated
 from recommender.recommendation import Outcome
 from recommender.requirement import STATIC_COSTS
 from recommender.space import known_cost
@@ -56,7 +56,7 @@ def on_frontier(outcomes: Outcomes, metric: str) -> set[int]:
         )
         for index in complete
     ]
-    return {complete[position] for position in frontier(points)}
+    return {complete[position] for position in undominated(points)}
 
 
 def finalists(outcomes: Outcomes, chosen: int, metric: str, *, most: int = 3) -> list[int]:

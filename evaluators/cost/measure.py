@@ -1,6 +1,7 @@
 """The costs of a built candidate, from fresh workers that serve nothing else."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import cycle, islice
@@ -69,12 +70,15 @@ def time_interleaved(
     how = how or CostSettings()
     requests = _requests(texts, how.n_requests)
     with ExitStack() as stack:
-        workers = []
-        for folder in (*folders, folders[0]):
-            start = Worker.start(threads=how.threads, deadline_s=how.deadline_s)
-            workers.append(stack.enter_context(start))
-            workers[-1].load(folder)
-            workers[-1].time(requests[:WARMUP_REQUESTS])
+        places = (*folders, folders[0])
+        workers = [
+            stack.enter_context(Worker.start(threads=how.threads, deadline_s=how.deadline_s))
+            for _ in places
+        ]
+        with ThreadPoolExecutor() as pool:  # nothing is timed yet, so the loads may overlap
+            list(pool.map(Worker.load, workers, places))
+        for worker in workers:
+            worker.time(requests[:WARMUP_REQUESTS])
         timings = _in_turn(workers, requests)
     check = a_a_check(timings[0].wall_ms, timings[-1].wall_ms)
     return InterleavedTimings(tuple(timings[:-1]), check)

@@ -63,6 +63,7 @@ SHAPES = (
     Shape("tweets-mini-l1-h64", 3_000, 64, 1, 4, 5, 1.5e-3),
     Shape("tweets-micro-l1-h32", 2_000, 32, 1, 2, 5, 2e-3),
     Shape("tweets-nano-l1-h16", 1_000, 16, 1, 2, 5, 3e-3),
+    Shape("tweets-pico-l1-h8", 500, 8, 1, 2, 5, 4e-3),
 )
 
 
@@ -269,6 +270,8 @@ def write_repository(
     vocabulary = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
     (folder / "tokenizer.json").write_text(json.dumps(vocabulary), encoding="utf-8")  # no indents
     (folder / "README.md").write_text(text, encoding="utf-8")
+    for file in folder.iterdir():
+        file.chmod(0o644)
 
 
 def card(shape: Shape, model: BertForSequenceClassification, score: float, split: Split) -> str:

@@ -1,5 +1,6 @@
 """The command line: one file a command, loaded when it is called. The home of click."""
 
+import os
 import signal
 import sys
 from importlib import import_module
@@ -77,5 +78,8 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 def _fail(line: str, code: int) -> None:
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {line}", err=True)
+    red = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    click.echo(
+        f"{click.style('error:', fg='red', bold=True) if red else 'error:'} {line}", err=True
+    )
     sys.exit(code)

@@ -56,6 +56,13 @@ EXIT_SIGNALS = {"interrupted": 130, "terminated": 143}
     "--seed", default=0, show_default=True, help="Seed of the one random order of the rows."
 )
 @click.option(
+    "--explore",
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="After the answer, also run the next N larger models: what more size would buy.",
+)
+@click.option(
     "--dry-run", is_flag=True, help="Show the plan: candidates, bytes, who is left out and why."
 )
 @candidate_options
@@ -80,7 +87,7 @@ def command(
 
     mapped = parse_label_map(label_map)
     if dry_run:
-        budgets = ("time_limit_s", "max_download_mb")
+        budgets = ("time_limit_s", "max_download_mb", "explore")
         wanted = {name: value for name, value in asked.items() if name not in budgets}
         show(
             plan(data, label_map=mapped, progress=not quiet, **wanted),

@@ -1,5 +1,6 @@
 """The options that several commands share."""
 
+import os
 import shlex
 import sys
 from collections.abc import Callable
@@ -149,6 +150,15 @@ def typed_command() -> str:
     return shlex.join(["recommender", *sys.argv[1:]])
 
 
+def _echo(rendered: str, *, bold: bool) -> None:
+    """To stdout, the first paragraph in bold on a terminal (unless NO_COLOR is set)."""
+    first, gap, rest = rendered.partition("\n\n")
+    if bold and not os.environ.get("NO_COLOR"):
+        first = click.style(first, bold=True)
+    text = first + gap + rest
+    click.echo(text, nl=not text.endswith("\n"))
+
+
 def show(result: Any, form: str | None, output: Path | None, *, verbose: bool = False) -> None:
     """Render a result to stdout, or whole or not at all to a file."""
     from recommender.plugins import plugin
@@ -157,7 +167,7 @@ def show(result: Any, form: str | None, output: Path | None, *, verbose: bool = 
     wide = verbose or output is not None
     rendered: str = plugin("reports", chosen)(result, verbose=wide)
     if output is None:
-        click.echo(rendered, nl=not rendered.endswith("\n"))
+        _echo(rendered, bold=chosen == "text" and sys.stdout.isatty())
         return
     temporary = output.with_name(f".{output.name}.part")
     try:

@@ -4,8 +4,6 @@ import shutil
 from collections.abc import Sequence
 from textwrap import fill
 
-import click
-
 from recommender.leaderboard import Leaderboard
 from recommender.recommendation import Outcome, Plan, Recommendation
 from recommender.reports.table import (
@@ -29,7 +27,7 @@ def render(result: Result, *, verbose: bool = False) -> str:
         title = f"{clean(result.data)}: {result.n_rows:,} rows, {len(result.entries)} candidates"
         return "\n\n".join([title, _table(result, result.entries)])
     parts = [
-        click.style(_wrap(headline(result)), bold=True),
+        _wrap(headline(result)),
         _table(result, _shown(result, verbose=verbose)),
     ]
     parts += [_turned_down(result, verbose=verbose), _wrap(f"Guarantee: {result.guarantee}.")]

@@ -110,7 +110,7 @@ def test_the_suffix_of_the_file_is_the_format(
         (None, (), "no file"),
         ("", (), "empty"),
         ("text,label\n", (), "no row"),
-        ("text,label\na,x\nb,x\n", (), "one class"),
+        ("text,label\na,x\nb,x\n", (), "Two classes"),
         ("text,label\na,x\nb,y\n", ("--label", "lable"), "label"),
         ("text,label\na,x\nb,y\n", ("--task", "text-clasification"), "text-classification"),
         ("text,label\na,x\nb,y\n", ("-r", "acuracy >= 0.9"), "accuracy"),
@@ -213,7 +213,7 @@ def test_an_interrupt_ends_neatly_with_what_is_known(
     """The signal's exit code, the state saved, and the command to go on with."""
     process = _start_and_wait_for_rows(zoo, data, tmp_path)
     process.send_signal(number)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=60)  # also closes the pipe
     assert process.returncode == code
     assert "before the" in out
     assert "recommender find" in out
@@ -225,9 +225,11 @@ def test_after_a_kill_the_same_command_goes_on(
     """kill -9 loses at most the batch in flight: the answer is the same, paid rows stay paid."""
     process = _start_and_wait_for_rows(zoo, data, tmp_path)
     process.kill()
-    process.wait()
+    process.communicate()
     paid = _n_predictions(tmp_path)
-    given = command("find", data, "-r", "accuracy >= 0.85", "--source", f"folder:{zoo}", "--format", "json", "-q")  # fmt: skip
+    source = f"folder:{zoo}"
+    asked = ("find", data, "-r", "accuracy >= 0.85", "--source", source, "--format", "json", "-q")
+    given = command(*asked)
     done = subprocess.run(
         given, capture_output=True, text=True, env=environment(tmp_path), check=False
     )
@@ -240,8 +242,9 @@ def test_after_a_kill_the_same_command_goes_on(
 def _start_and_wait_for_rows(zoo: Path, data: Path, home: Path) -> "subprocess.Popen[str]":
     given = command("find", data, "-r", "accuracy >= 0.85", "--source", f"folder:{zoo}")
     process = subprocess.Popen(
-        given, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment(home)
-    )
+        given, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment(home),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # as in a terminal
+    )  # fmt: skip
     deadline = time.monotonic() + 120
     while _n_predictions(home) == 0 and time.monotonic() < deadline:
         assert process.poll() is None, "it ended before any row was answered"

@@ -6,8 +6,6 @@ from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
 
 from recommender.evidence import (
-    Verdict,
-    judge,
     lower_bound,
     max_errors,
     rows_needed,
@@ -60,25 +58,6 @@ def test_rows_needed_is_the_fewest_that_can_prove_anything() -> None:
     n = rows_needed(0.9, 0.05 / 32)
     assert max_errors(n, 0.9, 0.05 / 32) == 0
     assert max_errors(n - 1, 0.9, 0.05 / 32) is None
-
-
-@pytest.mark.parametrize(
-    ("n_wrong", "n_seen", "verdict"),
-    [
-        (72, 1000, Verdict.SUFFICIENT),
-        (73, 1000, Verdict.UNDECIDED),
-        (0, 999, Verdict.UNDECIDED),
-        (73, 250, Verdict.INSUFFICIENT),
-        (200, 1000, Verdict.INSUFFICIENT),
-        (0, 0, Verdict.UNDECIDED),
-    ],
-)
-def test_judge_calls_sufficient_only_after_all_rows(
-    n_wrong: int, n_seen: int, verdict: Verdict
-) -> None:
-    """There is no earlier look for 'sufficient', and no verdict without rows."""
-    found = judge(n_wrong=n_wrong, n_seen=n_seen, n_rows=1000, target=0.9, level=0.05 / 32)
-    assert found is verdict
 
 
 def test_nothing_proves_perfection() -> None:

@@ -236,7 +236,8 @@ def test_the_study_opens_in_optuna(found: Found) -> None:
 
     answer, home = found
     storage = f"sqlite:///{home / 'studies.db'}"
-    studies = [optuna.load_study(study_name=name, storage=storage) for name in optuna.get_all_study_names(storage)]  # fmt: skip
+    names = optuna.get_all_study_names(storage)
+    studies = [optuna.load_study(study_name=name, storage=storage) for name in names]
     best = [study.best_trial.params["candidate"] for study in studies if study.best_trials]
     assert answer.choice is not None
     assert answer.choice.name in best

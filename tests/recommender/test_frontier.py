@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender.frontier import dominates, frontier
+from recommender.frontier import dominates, undominated
 
 POINTS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 5)), max_size=20)
 
@@ -11,7 +11,7 @@ POINTS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0,
 @given(points=POINTS)
 def test_no_point_of_the_frontier_is_dominated(points: list[tuple[int, int, int]]) -> None:
     """What is on the frontier is beaten by nothing, what is off it by something on it."""
-    front = [points[index] for index in frontier(points)]
+    front = [points[index] for index in undominated(points)]
     assert not any(dominates(a, b) for a in front for b in front)
     for point in points:
         assert point in front or any(dominates(other, point) for other in front)
@@ -20,11 +20,11 @@ def test_no_point_of_the_frontier_is_dominated(points: list[tuple[int, int, int]
 @given(points=POINTS)
 def test_the_order_of_the_points_does_not_matter(points: list[tuple[int, int, int]]) -> None:
     """The frontier is a property of the set."""
-    forwards = {points[index] for index in frontier(points)}
+    forwards = {points[index] for index in undominated(points)}
     backwards = points[::-1]
-    assert {backwards[index] for index in frontier(backwards)} == forwards
+    assert {backwards[index] for index in undominated(backwards)} == forwards
 
 
 def test_equal_points_are_both_on_the_frontier() -> None:
     """Nothing is better than its equal, so ties are shown, not dropped."""
-    assert frontier([(1, 1), (1, 1), (2, 2)]) == [0, 1]
+    assert undominated([(1, 1), (1, 1), (2, 2)]) == [0, 1]
