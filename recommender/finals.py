@@ -33,7 +33,7 @@ def measured_freshly(bench: Bench, candidate: Candidate, outcome: Outcome) -> Ou
     bench.progress.step(f"costs of {candidate.name}")
     texts = [row.text for row in bench.samples.rows]
     try:
-        found = measure_costs(bench.artifact(candidate), texts, how=_settings(bench.query))
+        found = measure_costs(bench.artifact(candidate), texts, how=_settings(bench))
     except CandidateFailed as failure:
         return failed(candidate, failure.state, failure.reason)
     figures = [as_figure(m, bench.machine.key) for m in found if m.name not in STATIC_COSTS]
@@ -90,7 +90,7 @@ def time_finalists(bench: Bench, pool: Pool, outcomes: Outcomes, chosen: int) ->
     folders = [bench.artifact(pool.candidates[index]) for index in indices]
     for _ in range(TRIES):
         bench.check_time()
-        timed = time_interleaved(folders, texts, how=_settings(bench.query))
+        timed = time_interleaved(folders, texts, how=_settings(bench))
         if timed.a_a.may_decide:
             break
     bench.progress.say(timed.a_a.describe())
@@ -102,7 +102,12 @@ def time_finalists(bench: Bench, pool: Pool, outcomes: Outcomes, chosen: int) ->
     return updated
 
 
-def _settings(query: Query) -> "CostSettings":
+def _settings(bench: Bench) -> "CostSettings":
     from evaluators.cost.measure import CostSettings
 
-    return CostSettings(threads=query.threads, batch_size=query.task.batch_size)
+    return CostSettings(
+        threads=bench.query.threads,
+        batch_size=bench.query.task.batch_size,
+        deadline_s=bench.deadline_s,
+        memory_limit_mb=bench.memory_limit_mb,
+    )

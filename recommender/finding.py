@@ -28,9 +28,6 @@ from recommender.walk import choose, finalists, next_candidate, on_frontier
 if TYPE_CHECKING:
     from evaluators.worker_process import Worker
 
-WORKER_DEADLINE_S = 300.0
-"""The longest that one request to a worker may take before the candidate is given up."""
-
 
 def plan(query: Query, samples: Samples, home: Home, progress: Progress) -> Plan:
     """What a search would do, without doing it."""
@@ -226,8 +223,11 @@ class Hunt:
         if self.worker is None:
             from evaluators.worker_process import Worker
 
-            started = Worker.start(threads=self.bench.query.threads, deadline_s=WORKER_DEADLINE_S)
+            started = Worker.start(
+                threads=self.bench.query.threads, memory_limit_mb=self.bench.memory_limit_mb
+            )
             self.worker = self.stack.enter_context(started)
+        self.worker.deadline_s = self.bench.deadline_s
         return self.worker
 
     def _decide_timings(self) -> None:

@@ -37,6 +37,11 @@ if TYPE_CHECKING:
 WARM_REQUESTS = 40
 """Single requests for a first look at the latency."""
 
+REQUEST_DEADLINE_S = 300.0
+
+LEAST_ADDRESS_SPACE_MB = 12_000.0
+"""Importing torch and OpenVINO maps several GB that are never touched."""
+
 CHUNK_ROWS = 256
 """Rows between two looks at the error count; each chunk is committed before the next."""
 
@@ -90,6 +95,18 @@ class Bench:
     def artifact(self, candidate: Candidate) -> Path:
         """Where the candidate is built."""
         return artifact_folder(self.home.artifacts, candidate, self.query.task)
+
+    @property
+    def deadline_s(self) -> float:
+        """The longest that one request to a worker may take: never past the time limit."""
+        if self.stop_at is None:
+            return REQUEST_DEADLINE_S
+        return max(1.0, min(REQUEST_DEADLINE_S, self.stop_at - time.monotonic()))
+
+    @property
+    def memory_limit_mb(self) -> float:
+        """Address space of a worker: this machine's memory, and never less than torch maps."""
+        return max(float(self.machine.memory_mb), LEAST_ADDRESS_SPACE_MB)
 
     def check_time(self) -> None:
         """Raise OutOfBudget once the time limit has passed."""

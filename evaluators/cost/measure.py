@@ -20,12 +20,21 @@ short enough that a drift of the machine meets all of them."""
 
 @dataclass(frozen=True, slots=True)
 class CostSettings:
-    """How costs are taken: threads, single requests, rows a batch, and seconds allowed."""
+    """How costs are taken: threads, single requests, rows a batch, and what is allowed."""
 
     threads: int = 1
     n_requests: int = 200
     batch_size: int = 32
     deadline_s: float = 300.0
+    memory_limit_mb: float | None = None
+
+    def start_worker(self) -> Worker:
+        """A fresh worker under these settings."""
+        return Worker.start(
+            threads=self.threads,
+            memory_limit_mb=self.memory_limit_mb,
+            deadline_s=self.deadline_s,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +54,7 @@ def measure_costs(
     """
     how = how or CostSettings()
     requests = _requests(texts, how.n_requests)
-    with Worker.start(threads=how.threads, deadline_s=how.deadline_s) as worker:
+    with how.start_worker() as worker:
         loaded = worker.load(folder)
         single = worker.time(requests, warmup=WARMUP_REQUESTS)
         batches = worker.time(requests, warmup=1, batch_size=how.batch_size)
@@ -71,10 +80,7 @@ def time_interleaved(
     requests = _requests(texts, how.n_requests)
     with ExitStack() as stack:
         places = (*folders, folders[0])
-        workers = [
-            stack.enter_context(Worker.start(threads=how.threads, deadline_s=how.deadline_s))
-            for _ in places
-        ]
+        workers = [stack.enter_context(how.start_worker()) for _ in places]
         with ThreadPoolExecutor() as pool:  # nothing is timed yet, so the loads may overlap
             list(pool.map(Worker.load, workers, places))
         for worker in workers:

@@ -6,7 +6,11 @@ from pathlib import Path
 import click
 
 
-@click.group("cache", epilog="Example: recommender cache stats")
+@click.group(
+    "cache",
+    short_help="Show and prune what is remembered.",
+    epilog="Example: recommender cache stats",
+)
 def command() -> None:
     """Look after what is remembered. Model weights stay in the Hub's own cache."""
 

@@ -17,7 +17,11 @@ sources_option = click.option(
 )
 
 
-@click.group("catalog", epilog="Example: recommender catalog crawl --source folder:models")
+@click.group(
+    "catalog",
+    short_help="Crawl, list and show what exists.",
+    epilog="Example: recommender catalog crawl --source folder:models",
+)
 def command() -> None:
     """List, show and refresh what is known of models without their weights."""
 

@@ -7,7 +7,11 @@ import click
 from recommender.cli.options import output_options, show
 
 
-@click.command("demo", epilog="Example: recommender demo")
+@click.command(
+    "demo",
+    short_help="Run a real search offline, on models that come along.",
+    epilog="Example: recommender demo",
+)
 @output_options
 def command(form: str | None, output: Path | None, quiet: bool, verbose: bool) -> int:
     """Find the smallest of the models that come along, on human-written tweets, offline."""

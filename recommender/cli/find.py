@@ -24,6 +24,7 @@ EXIT_SIGNALS = {"interrupted": 130, "terminated": 143}
 
 @click.command(
     "find",
+    short_help="Find the smallest sufficient model for labelled rows.",
     epilog='Example: recommender find reviews.csv --require "accuracy >= 0.90" '
     '--require "latency_p95_ms <= 20"',
 )

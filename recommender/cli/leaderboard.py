@@ -7,7 +7,11 @@ import click
 from recommender.cli.options import data_options, output_options, parse_label_map, show
 
 
-@click.command("leaderboard", epilog="Example: recommender leaderboard reviews.csv -o board.md")
+@click.command(
+    "leaderboard",
+    short_help="Rank what was ever measured on these rows.",
+    epilog="Example: recommender leaderboard reviews.csv -o board.md",
+)
 @data_options
 @output_options
 def command(

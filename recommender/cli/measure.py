@@ -16,7 +16,9 @@ from recommender.cli.options import (
 
 
 @click.command(
-    "measure", epilog="Example: recommender measure reviews.csv --model distilbert/my-model"
+    "measure",
+    short_help="Measure every candidate on every row.",
+    epilog="Example: recommender measure reviews.csv --model distilbert/my-model",
 )
 @data_options
 @click.option(

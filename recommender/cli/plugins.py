@@ -3,7 +3,11 @@
 import click
 
 
-@click.command("plugins", epilog="Example: recommender plugins")
+@click.command(
+    "plugins",
+    short_help="List what is installed at each seam.",
+    epilog="Example: recommender plugins",
+)
 def command() -> int:
     """List the plug-ins: sources, tasks, metrics, backends, recipes and reports."""
     from recommender.plugins import SEAMS, installed
