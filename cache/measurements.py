@@ -24,7 +24,10 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One stored measurement; `machine` is empty where the value is the same everywhere."""
+    """One stored measurement; `conditions` is empty where the value is the same everywhere.
+
+    Else it is the key of the machine, the threads and the texts that the figure was taken with.
+    """
 
     name: str
     value: float
@@ -33,7 +36,7 @@ class Figure:
     low: float | None = None
     high: float | None = None
     note: str = ""
-    machine: str = ""
+    conditions: str = ""
 
 
 def _first_schema(database: "Database") -> None:
@@ -46,14 +49,14 @@ def _first_schema(database: "Database") -> None:
         "PRIMARY KEY (candidate_key, row_key)) WITHOUT ROWID"
     )
     database.table("figures").create(
-        {"candidate_key": str, "machine": str, "samples": str, "name": str, "value": float,
+        {"candidate_key": str, "conditions": str, "samples": str, "name": str, "value": float,
          "unit": str, "n": int, "low": float, "high": float, "note": str, "measured_at": str},
-        pk=("candidate_key", "machine", "samples", "name"),
+        pk=("candidate_key", "conditions", "samples", "name"),
     )  # fmt: skip
     database.table("failures").create(
         {"candidate_key": str, "state": str, "reason": str, "failed_at": str}, pk="candidate_key"
     )
-    database.table("machines").create({"key": str, "detail": str}, pk="key")
+    database.table("conditions").create({"key": str, "detail": str}, pk="key")
     database.table("answers").create(
         {"key": str, "samples": str, "question": str, "answer": str, "answered_at": str}, pk="key"
     )
@@ -135,23 +138,24 @@ class Measurements:
         for f in figures:
             connection.execute(
                 "INSERT OR REPLACE INTO figures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (key, f.machine, samples, f.name, float(f.value), f.unit, int(f.n), f.low, f.high,
-                 f.note, _now()),
+                (key, f.conditions, samples, f.name, float(f.value), f.unit, int(f.n),
+                 f.low, f.high, f.note, _now()),
             )  # fmt: skip
 
-    def figures(self, key: str, *, machine: str, samples: str = "") -> dict[str, Figure]:
-        """What is known of a candidate on this machine (and everywhere), by name."""
+    def figures(self, key: str, *, conditions: str, samples: str = "") -> dict[str, Figure]:
+        """What is known of a candidate under these conditions (and everywhere), by name."""
         rows = self._connection.execute(
-            "SELECT name, value, unit, n, low, high, note, machine FROM figures "
-            "WHERE candidate_key = ? AND machine IN ('', ?) AND samples IN ('', ?)",
-            (key, machine, samples),
+            "SELECT name, value, unit, n, low, high, note, conditions "
+            "FROM figures "
+            "WHERE candidate_key = ? AND conditions IN ('', ?) AND samples IN ('', ?)",
+            (key, conditions, samples),
         )
         return {row["name"]: Figure(**dict(row)) for row in rows}
 
-    def record_machine(self, key: str, description: Mapping[str, Any]) -> None:
-        """Say once which machine a key stands for."""
+    def record_conditions(self, key: str, description: Mapping[str, Any]) -> None:
+        """Say once which machine, threads and texts a key stands for."""
         self._connection.execute(
-            "INSERT INTO machines VALUES (?, ?) ON CONFLICT DO NOTHING",
+            "INSERT INTO conditions VALUES (?, ?) ON CONFLICT DO NOTHING",
             (key, json.dumps(description)),
         )
 

@@ -1,42 +1,35 @@
 """Figures that may decide: from fresh workers, and for the finalists interleaved."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cache.measurements import Figure
 from evaluators.candidate import Candidate
-from evaluators.measurement import CandidateFailed
 from recommender.evidence import Verdict
 from recommender.query import Query
 from recommender.recommendation import Outcome
 from recommender.requirement import STATIC_COSTS
-from recommender.space import Pool
-from recommender.trial import Bench, as_figure, as_measurement, explain, failed
-from recommender.walk import Outcomes, finalists
+from recommender.trial import Bench, as_figure, as_measurement, explain, is_noisy
+from recommender.walk import Outcomes
 
 if TYPE_CHECKING:
     from evaluators.cost.measure import CostSettings
 
 INTERLEAVED = "interleaved"
-NOISY = "too noisy to decide"
 TRIES = 2
 """How often a noisy A/A check is repeated before a latency limit stays undecided."""
 
 
 def measured_freshly(bench: Bench, candidate: Candidate, outcome: Outcome) -> Outcome:
-    """The outcome with memory, load time and latencies of a fresh worker, taken where missing."""
-    if "peak_memory_mb" in outcome.measurements:
-        return outcome
+    """The outcome with memory, load time and latencies of a fresh worker; or CandidateFailed."""
     from evaluators.cost.measure import measure_costs
 
     bench.check_time()
     bench.progress.step(f"costs of {candidate.name}")
     texts = [row.text for row in bench.samples.rows]
-    try:
-        found = measure_costs(bench.artifact(candidate), texts, how=_settings(bench))
-    except CandidateFailed as failure:
-        return failed(candidate, failure.state, failure.reason)
-    figures = [as_figure(m, bench.machine.key) for m in found if m.name not in STATIC_COSTS]
+    found = measure_costs(bench.artifact(candidate), texts, how=_settings(bench))
+    figures = [as_figure(m, bench.conditions) for m in found if m.name not in STATIC_COSTS]
     return with_figures(bench, candidate, outcome, figures)
 
 
@@ -72,22 +65,23 @@ def needs_finals(bench: Bench, chosen: Outcome, *, fresh: bool) -> bool:
     timed = any(limit.is_timed for limit in bench.query.limits)
     latency = chosen.measurements.get("latency_p95_ms")
     done = latency is not None and latency.note.startswith(INTERLEAVED)
+    done = done and not (timed and is_noisy(latency))
     return not done and (timed or fresh)
 
 
-def time_finalists(bench: Bench, pool: Pool, outcomes: Outcomes, chosen: int) -> dict[int, Outcome]:
-    """The choice and its neighbours with latencies taken in turn, A B A B, and the A/A check.
+def time_finalists(
+    bench: Bench, candidates: Sequence[Candidate], outcomes: Outcomes, indices: Sequence[int]
+) -> dict[int, Outcome]:
+    """The outcomes of these candidates with latencies taken in turn, A B A B, and the A/A check.
 
-    Where the same candidate in two workers differs too much, timings decide nothing: a limit on
-    them is then undecided, which is not met.
+    The first one runs twice. Where it differs too much from itself, timings decide nothing: a
+    limit on them is then undecided, which is not met. Raises CandidateFailed.
     """
     from evaluators.cost.measure import latency_measurements, time_interleaved
 
-    metric = bench.query.quality[0].measure
-    indices = [i for i in finalists(outcomes, chosen, metric) if i == chosen or outcomes[i].n_rows]
     bench.progress.step("timing the finalists")
     texts = [row.text for row in bench.samples.rows]
-    folders = [bench.artifact(pool.candidates[index]) for index in indices]
+    folders = [bench.artifact(candidates[index]) for index in indices]
     for _ in range(TRIES):
         bench.check_time()
         timed = time_interleaved(folders, texts, how=_settings(bench))
@@ -97,8 +91,8 @@ def time_finalists(bench: Bench, pool: Pool, outcomes: Outcomes, chosen: int) ->
     note = f"{INTERLEAVED}; {timed.a_a.describe()}"
     updated = {}
     for index, timing in zip(indices, timed.timings, strict=True):
-        figures = [as_figure(m, bench.machine.key, note=note) for m in latency_measurements(timing)]
-        updated[index] = with_figures(bench, pool.candidates[index], outcomes[index], figures)
+        figures = [as_figure(m, bench.conditions, note=note) for m in latency_measurements(timing)]
+        updated[index] = with_figures(bench, candidates[index], outcomes[index], figures)
     return updated
 
 

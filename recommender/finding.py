@@ -12,7 +12,7 @@ from cache.measurements import Measurements
 from cache.paths import Home
 from evaluators.candidate import Candidate
 from evaluators.hardware import library_versions, machine
-from evaluators.measurement import State
+from evaluators.measurement import CandidateFailed, State
 from evaluators.samples import Samples
 from recommender.bar import Bar
 from recommender.builder import is_built
@@ -22,7 +22,16 @@ from recommender.planning import Declared, Shelf, declare, nothing_to_try
 from recommender.progress import Progress
 from recommender.query import Budget, Query
 from recommender.recommendation import SCHEMA_VERSION, Outcome, Plan, Recommendation
-from recommender.trial import Bench, Looked, OutOfBudget, failed, prepare, recall, run
+from recommender.trial import (
+    TOO_NOISY,
+    Bench,
+    Looked,
+    OutOfBudget,
+    failed,
+    prepare,
+    recall,
+    run,
+)
 from recommender.walk import choose, finalists, next_candidate, on_frontier
 
 if TYPE_CHECKING:
@@ -64,13 +73,14 @@ def answer(
             row_keys=tuple(row.key for row in declared.samples.rows),
             stop_at=time.monotonic() + budget.time_limit_s if budget.time_limit_s else None,
         )
+        store.record_conditions(bench.conditions, _conditions(bench))
         key = answer_key(bench, declared)
         stored = store.answer(key)
         if stored is not None:
             return replace(Recommendation.from_json(stored).remembered(), command=command)
         progress.say(declared.plan.sentence())
         found = Hunt(declared, bench, stack, key, command).finish()
-        if found.ended == "complete":
+        if found.ended == "complete" and not _noise_decided(found):
             store.record_answer(
                 key, found.to_json(), samples=samples.fingerprint, question=query.to_json()
             )
@@ -83,6 +93,20 @@ def _versions(declared: Declared) -> dict[str, dict[str, str]]:
     return {backend: library_versions(backend) for backend in backends}
 
 
+def _noise_decided(found: Recommendation) -> bool:
+    """Whether a limit stayed undecided in this hour's noise: such an answer is not remembered."""
+    return any(TOO_NOISY in miss for outcome in found.candidates for miss in outcome.misses)
+
+
+def _conditions(bench: Bench) -> dict[str, object]:
+    return {
+        "machine": bench.machine.describe(),
+        "libraries": dict(bench.machine.libraries),
+        "threads": bench.query.threads,
+        "samples": bench.samples.fingerprint,
+    }
+
+
 def answer_key(bench: Bench, declared: Declared) -> str:
     """Everything that an answer depends on."""
     keys = [bench.key(candidate) for candidate in declared.pool.candidates]
@@ -93,7 +117,7 @@ def answer_key(bench: Bench, declared: Declared) -> str:
         declared.samples.fingerprint,
         declared.samples.name,
     ]
-    everything: JSONValue = [asked, keys, baseline, left_out, bench.machine.key]
+    everything: JSONValue = [asked, keys, baseline, left_out, bench.conditions]
     return digest([SCHEMA_VERSION, everything])
 
 
@@ -198,19 +222,28 @@ class Hunt:
     def _evaluate(self, index: int, looked: Looked) -> Outcome:
         self.bench.check_time()
         candidate = self.declared.pool.candidates[index]
+        try:
+            outcome = self._measure(candidate, looked)
+        except CandidateFailed as failure:
+            outcome = failed(candidate, failure.state, failure.reason)
+        self.bench.progress.say(f"{outcome.name}: {outcome.verdict}: {outcome.reason}")
+        return outcome
+
+    def _measure(self, candidate: Candidate, looked: Looked) -> Outcome:
         self.bench.progress.step(candidate.name)
         outcome = recall(self.bench, candidate)
         if outcome is None:
             outcome = run(self.bench, candidate, self._worker(), looked)
-        if outcome.state is State.EVALUATED and self._wants_costs(outcome):
+        if self._wants_costs(outcome):
             self._prepare(candidate)
             self.measured = True
             outcome = measured_freshly(self.bench, candidate, outcome)
-        self.bench.progress.say(f"{outcome.name}: {outcome.verdict}: {outcome.reason}")
         return outcome
 
     def _wants_costs(self, outcome: Outcome) -> bool:
         """Fresh workers are for candidates that pass on quality, and for plain measuring."""
+        if outcome.state is not State.EVALUATED or "peak_memory_mb" in outcome.measurements:
+            return False
         return outcome.verdict is Verdict.SUFFICIENT or not self.declared.query.quality
 
     def _prepare(self, candidate: Candidate) -> None:
@@ -239,13 +272,22 @@ class Hunt:
                 self.bench, self.outcomes[chosen], fresh=self.worker is not None or self.measured
             ):
                 return
-            for index in finalists(self.outcomes, chosen, self._metric):
-                self._prepare(self.declared.pool.candidates[index])
             self.measured = True
-            self.outcomes.update(
-                time_finalists(self.bench, self.declared.pool, self.outcomes, chosen)
-            )
+            self.outcomes.update(self._timed(chosen))
             self._walk()
+
+    def _timed(self, chosen: int) -> dict[int, Outcome]:
+        """The finalists' outcomes with interleaved timings; where a neighbour fails, the choice's
+        alone; where the choice itself fails, its failure."""
+        candidates, last = self.declared.pool.candidates, None
+        for indices in (finalists(self.outcomes, chosen, self._metric), [chosen]):
+            try:
+                for index in indices:
+                    self._prepare(candidates[index])
+                return time_finalists(self.bench, candidates, self.outcomes, indices)
+            except CandidateFailed as failure:
+                last = failed(candidates[chosen], failure.state, failure.reason)
+        return {chosen: last} if last else {}
 
     @property
     def _metric(self) -> str:

@@ -15,6 +15,7 @@ from evaluators.quality.score import quality
 from evaluators.samples import Samples
 from recommender.evidence import Verdict
 from recommender.recommendation import SCHEMA_VERSION, Outcome, record
+from recommender.trial import conditions_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,7 +70,7 @@ def read_leaderboard(
     """Every stored candidate of the task that answered some of these rows."""
     if task != "text-classification":
         raise BadInput(f"no leaderboard for the task '{task}'; known: text-classification")
-    here = machine().key
+    here = conditions_key(machine(), 1, samples.fingerprint)
     entries = [
         entry
         for row in store.candidates()
@@ -97,7 +98,7 @@ def _entry(
     seen = [(r.label, labels.names[outputs[r.key]]) for r in samples.rows if r.key in outputs]
     if not seen:
         return None
-    figures = store.figures(row["key"], machine=here)
+    figures = store.figures(row["key"], conditions=here)
     costs = {f.name: Measurement(f.name, f.value, f.unit, f.n, f.low, f.high, f.note)
              for f in figures.values()}  # fmt: skip
     return _outcome(row, seen, labels, costs, samples)

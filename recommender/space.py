@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from cache.key import digest
 from catalog.model import File, Model
@@ -135,11 +136,11 @@ def _candidates(model: Model, methods: Mapping[str, RecipeMethod], query: Query)
 
 
 def known_cost(candidate: Candidate, measure: str) -> float:
-    """A cost that metadata tells; 0 for a cost that must be measured."""
+    """A cost that metadata tells, infinite where it does not; 0 for one that must be measured."""
     if measure == "download_mb":
         return candidate.download_mb
     if measure == "n_parameters":
-        return float(candidate.model.n_parameters or 0)
+        return float(candidate.model.n_parameters or inf)
     return candidate.predicted_size_mb if measure == "size_mb" else 0.0
 
 

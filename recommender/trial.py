@@ -42,6 +42,9 @@ REQUEST_DEADLINE_S = 300.0
 LEAST_ADDRESS_SPACE_MB = 12_000.0
 """Importing torch and OpenVINO maps several GB that are never touched."""
 
+TOO_NOISY = "too noisy to decide"
+"""How the A/A check words it, in a timing's note."""
+
 CHUNK_ROWS = 256
 """Rows between two looks at the error count; each chunk is committed before the next."""
 
@@ -97,6 +100,11 @@ class Bench:
         return artifact_folder(self.home.artifacts, candidate, self.query.task)
 
     @property
+    def conditions(self) -> str:
+        """What timings and memory depend on besides the candidate."""
+        return conditions_key(self.machine, self.query.threads, self.samples.fingerprint)
+
+    @property
     def deadline_s(self) -> float:
         """The longest that one request to a worker may take: never past the time limit."""
         if self.stop_at is None:
@@ -112,6 +120,11 @@ class Bench:
         """Raise OutOfBudget once the time limit has passed."""
         if self.stop_at is not None and time.monotonic() >= self.stop_at:
             raise OutOfBudget("time limit")
+
+
+def conditions_key(machine: Machine, threads: int, fingerprint: str) -> str:
+    """The key of the machine, the threads and the texts that figures are taken with."""
+    return digest([machine.key, threads, fingerprint])
 
 
 def recall(bench: Bench, candidate: Candidate) -> Outcome | None:
@@ -182,13 +195,11 @@ def _load(bench: Bench, candidate: Candidate, worker: "Worker") -> tuple[LabelMa
             },
         },
     )
-    bench.store.record_figures(
-        bench.key(candidate),
-        [
-            Figure("n_parameters", loaded.n_parameters or 0, "", 1),
-            Figure("loaded_mb", loaded.loaded_mb, "MB", 1),
-        ],
-    )
+    figures = [Figure("loaded_mb", loaded.loaded_mb, "MB", 1)]
+    n_parameters = loaded.n_parameters or candidate.model.n_parameters
+    if n_parameters:
+        figures.append(Figure("n_parameters", n_parameters, "", 1))
+    bench.store.record_figures(bench.key(candidate), figures)
     aligned = _labels(bench, candidate, loaded.labels, candidate.model.label2id)
     if isinstance(aligned, LabelMap):
         return aligned, folder
@@ -298,21 +309,21 @@ def _record_static(bench: Bench, candidate: Candidate, artifact: Path) -> None:
 
 def _record_warm_latency(bench: Bench, candidate: Candidate, worker: "Worker") -> None:
     """A first look at the latency for the frontier; it decides nothing (see finals.py)."""
-    known = bench.store.figures(bench.key(candidate), machine=bench.machine.key)
+    known = bench.store.figures(bench.key(candidate), conditions=bench.conditions)
     if "latency_p50_ms" in known:
         return
     texts = [row.text for row in bench.samples.rows[:WARM_REQUESTS]]
     from evaluators.cost.measure import latency_measurements
 
     found = latency_measurements(worker.time(texts, warmup=5))
-    figures = [as_figure(m, bench.machine.key, note="warm worker") for m in found]
+    figures = [as_figure(m, bench.conditions, note="warm worker") for m in found]
     bench.store.record_figures(bench.key(candidate), figures)
 
 
-def as_figure(measurement: Measurement, machine: str = "", *, note: str = "") -> Figure:
+def as_figure(measurement: Measurement, conditions: str = "", *, note: str = "") -> Figure:
     """A measurement as the store keeps it."""
     m = measurement
-    return Figure(m.name, m.value, m.unit, m.n, m.low, m.high, note or m.note, machine)
+    return Figure(m.name, m.value, m.unit, m.n, m.low, m.high, note or m.note, conditions)
 
 
 def as_measurement(figure: Figure) -> Measurement:
@@ -332,7 +343,7 @@ def assess(
     complete = len(seen) == bench.bar.n_rows
     measured = _quality(bench, candidate, seen, labels) if complete else []
     verdict = bench.bar.verdict(n_wrong, len(seen), measured)
-    stored = bench.store.figures(bench.key(candidate), machine=bench.machine.key)
+    stored = bench.store.figures(bench.key(candidate), conditions=bench.conditions)
     costs = {name: as_measurement(figure) for name, figure in stored.items()}
     outcome = Outcome(
         **_identity(candidate),
@@ -358,7 +369,7 @@ def _quality(
     """Every asked metric and accuracy; other metrics than accuracy are computed once and stored."""
     samples_key = digest([bench.samples.fingerprint, labels.to_json(), bench.query.positive])
     key = bench.key(candidate)
-    known = bench.store.figures(key, machine=bench.machine.key, samples=samples_key)
+    known = bench.store.figures(key, conditions=bench.conditions, samples=samples_key)
     found = []
     for metric in bench.query.measured_metrics:
         if metric in known:
@@ -388,18 +399,22 @@ def _misses(limit: Requirement, outcome: Outcome) -> bool:
     value = outcome.value(limit.measure)
     if value is None and outcome.verdict is not Verdict.SUFFICIENT:
         return False
-    return limit.violation(value) > 0 or _is_noisy(limit, outcome)
+    return limit.violation(value) > 0 or _undecided(limit, outcome)
 
 
-def _is_noisy(limit: Requirement, outcome: Outcome) -> bool:
-    found = outcome.measurements.get(limit.measure)
-    return limit.is_timed and found is not None and "too noisy" in found.note
+def _undecided(limit: Requirement, outcome: Outcome) -> bool:
+    return limit.is_timed and is_noisy(outcome.measurements.get(limit.measure))
+
+
+def is_noisy(timing: Measurement | None) -> bool:
+    """Whether the A/A check said that this timing decides nothing."""
+    return timing is not None and TOO_NOISY in timing.note
 
 
 def _miss(limit: Requirement, outcome: Outcome) -> str:
     value = outcome.value(limit.measure)
-    if _is_noisy(limit, outcome):
-        return f"{limit} is undecided: timings on this machine are too noisy now ({value:.4g})"
+    if _undecided(limit, outcome):
+        return f"{limit} is undecided: timings are {TOO_NOISY} here and now ({value:.4g})"
     shown = "not measured" if value is None else f"{value:.4g}"
     return f"{limit.measure} is {shown}, asked: {limit}"
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import sys
 from importlib import import_module
 from types import FrameType
@@ -61,6 +62,8 @@ def main() -> None:
         code = cli.main(standalone_mode=False)
     except RecommenderError as error:
         _fail(str(error), error.exit_code)
+    except sqlite3.Error as error:
+        _fail(f"a store cannot be used: {error}; see where it lies with: recommender cache path", 1)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -24,12 +24,12 @@ def test_the_first_answer_of_a_row_is_kept(store: Measurements) -> None:
     assert store.outputs("c") == {"row": 1, "other": 0}
 
 
-def test_timings_are_those_of_the_machine(store: Measurements) -> None:
-    """A figure of another machine is not read; one that holds everywhere is."""
-    store.record_figures("c", [Figure("latency_p50_ms", 3.0, "ms", 200, machine="here")])
+def test_timings_hold_under_their_conditions_only(store: Measurements) -> None:
+    """A figure taken elsewhere is not read; one that holds everywhere is."""
+    store.record_figures("c", [Figure("latency_p50_ms", 3.0, "ms", 200, conditions="here")])
     store.record_figures("c", [Figure("size_mb", 1.5, "MB", 1)])
-    assert set(store.figures("c", machine="here")) == {"latency_p50_ms", "size_mb"}
-    assert set(store.figures("c", machine="there")) == {"size_mb"}
+    assert set(store.figures("c", conditions="here")) == {"latency_p50_ms", "size_mb"}
+    assert set(store.figures("c", conditions="there")) == {"size_mb"}
 
 
 def test_claimed_rows_count_only_other_searches(store: Measurements) -> None:
