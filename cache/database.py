@@ -4,11 +4,11 @@ Reading uses sqlite3 alone: importing sqlite_utils costs up to a second (it load
 is installed), so it is imported only when a file must be created or migrated.
 """
 
-import shutil
 import sqlite3
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cache.errors import StoreError
 
@@ -48,8 +48,28 @@ def connect(path: Path, migrations: Mapping[str, Migration]) -> sqlite3.Connecti
     return connection
 
 
+class Connection(sqlite3.Connection):
+    """A connection whose errors (locked, disk full, damaged) are StoreErrors."""
+
+    def execute(self, *arguments: Any) -> sqlite3.Cursor:  # Any: as sqlite3 has it
+        """As sqlite3's, with our error."""
+        try:
+            return super().execute(*arguments)
+        except sqlite3.OperationalError as error:
+            raise StoreError(f"a store cannot be used: {error}") from error
+
+    def executemany(self, *arguments: Any) -> sqlite3.Cursor:  # Any: as sqlite3 has it
+        """As sqlite3's, with our error."""
+        try:
+            return super().executemany(*arguments)
+        except sqlite3.OperationalError as error:
+            raise StoreError(f"a store cannot be used: {error}") from error
+
+
 def _open(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+    connection = sqlite3.connect(
+        path, timeout=BUSY_TIMEOUT_S, isolation_level=None, factory=Connection
+    )
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")  # results survive a power loss
@@ -60,7 +80,8 @@ def _migrate(path: Path, migrations: Mapping[str, Migration], *, backup: bool) -
     from sqlite_utils import Database, Migrations
 
     if backup:
-        shutil.copy2(path, path.with_suffix(".backup.db"))
+        with closing(_open(path)) as whole, closing(_open(path.with_suffix(".backup.db"))) as copy:
+            whole.backup(copy)  # with what is still in the write-ahead log
     steps = Migrations(path.stem)
     for name, migration in migrations.items():
         steps(name=name)(migration)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,15 @@ class Figure:
     high: float | None = None
     note: str = ""
     conditions: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a candidate could not be evaluated, and how long ago that was."""
+
+    state: str
+    reason: str
+    age: timedelta
 
 
 def _first_schema(database: "Database") -> None:
@@ -102,12 +111,22 @@ class Measurements:
             "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?)", (key, state, reason, _now())
         )
 
-    def failure(self, key: str) -> tuple[str, str] | None:
-        """The remembered state and reason of a failed candidate."""
+    def failure(self, key: str) -> Failure | None:
+        """The remembered failure of a candidate."""
         row = self._connection.execute(
-            "SELECT state, reason FROM failures WHERE candidate_key = ?", (key,)
+            "SELECT state, reason, failed_at FROM failures WHERE candidate_key = ?", (key,)
         ).fetchone()
-        return (row["state"], row["reason"]) if row else None
+        if row is None:
+            return None
+        age = datetime.now(UTC) - datetime.fromisoformat(row["failed_at"])
+        return Failure(row["state"], row["reason"], age)
+
+    def labels(self, key: str) -> tuple[str, ...]:
+        """The outputs that a candidate was found to have when it was loaded; empty if never."""
+        row = self._connection.execute(
+            "SELECT detail FROM candidates WHERE key = ?", (key,)
+        ).fetchone()
+        return tuple(json.loads(row["detail"]).get("labels", ())) if row else ()
 
     # ------------------------------------------------------------------ predictions
     def record_predictions(self, key: str, predictions: Iterable[Prediction]) -> None:

@@ -20,7 +20,7 @@ LIBRARIES = ("torch", "transformers", "tokenizers", "onnxruntime", "openvino", "
 LIBRARIES_BY_BACKEND: Mapping[str, tuple[str, ...]] = {
     "torch": ("torch", "transformers", "tokenizers"),
     "onnxruntime": ("torch", "transformers", "tokenizers", "onnx", "onnxruntime"),
-    "openvino": ("torch", "transformers", "tokenizers", "openvino", "nncf"),
+    "openvino": ("torch", "transformers", "tokenizers", "onnx", "openvino", "nncf"),
     "graph": ("torch", "transformers", "onnx"),
 }
 """What the bytes of an artifact depend on, by backend; the graph comes from torch."""

@@ -62,9 +62,9 @@ def find(
         require,
         task=task,
         minimize=minimize,
-        models=tuple(models),
-        sources=tuple(sources),
-        backends=tuple(backends),
+        models=names(models),
+        sources=names(sources),
+        backends=names(backends),
         baseline=baseline,
         max_candidates=max_candidates,
         label_map=dict(label_map or {}),
@@ -115,9 +115,9 @@ def plan(
         require,
         task=task,
         minimize=minimize,
-        models=tuple(models),
-        sources=tuple(sources),
-        backends=tuple(backends),
+        models=names(models),
+        sources=names(sources),
+        backends=names(backends),
         baseline=baseline,
         max_candidates=max_candidates,
         label_map=dict(label_map or {}),
@@ -160,10 +160,10 @@ def measure(
     query = Query.parse(
         (),
         task=task,
-        models=tuple(models),
-        metrics=tuple(metrics),
-        sources=tuple(sources),
-        backends=tuple(backends),
+        models=names(models),
+        metrics=names(metrics),
+        sources=names(sources),
+        backends=names(backends),
         max_candidates=max_candidates,
         label_map=dict(label_map or {}),
         positive=positive,
@@ -196,6 +196,11 @@ def leaderboard(
         return read_leaderboard(store, samples, task=task, label_map=label_map)
 
 
+def names(given: str | Sequence[str]) -> tuple[str, ...]:
+    """One name or several, as a tuple."""
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
 def samples_of(
     data: Data, *, text: str | None = None, label: str | None = None, split: str | None = None
 ) -> Samples:
@@ -211,4 +216,4 @@ def home_of(home: Path | Home | None) -> Home:
     """The named folder, or this user's own (RECOMMENDER_HOME, else the cache folder)."""
     if isinstance(home, Home):
         return home
-    return Home(home.absolute()) if home else Home.parse(os.environ)
+    return Home(Path(home).absolute()) if home else Home.parse(os.environ)

@@ -74,7 +74,7 @@ class Bar:
     @property
     def proven(self) -> bool:
         """Whether every target has an exact bound."""
-        return all(target.level is not None for target in self.targets)
+        return bool(self.targets) and all(target.level is not None for target in self.targets)
 
     @property
     def allowed_errors(self) -> int | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cache.paths import Home
-from evaluators.artifact import artifact_folder, graph_folder
+from evaluators.artifact import artifact_folder, graph_folder, is_complete
 from evaluators.candidate import Candidate
 from evaluators.protocols import RecipeMethod
 from evaluators.serving import SERVING_FILE
@@ -20,8 +20,7 @@ PROBE_ROWS = 8
 
 def is_built(home: Home, candidate: Candidate, task: Task) -> bool:
     """Whether the candidate's artifact is there, with all that its links lead to."""
-    folder = artifact_folder(home.artifacts, candidate, task)
-    return (folder / SERVING_FILE).is_file() and all(file.exists() for file in folder.iterdir())
+    return is_complete(artifact_folder(home.artifacts, candidate, task), SERVING_FILE)
 
 
 def build(

@@ -10,7 +10,7 @@ from recommender.evidence import Verdict
 from recommender.query import Query
 from recommender.recommendation import Outcome
 from recommender.requirement import STATIC_COSTS
-from recommender.trial import Bench, as_figure, as_measurement, explain, is_noisy
+from recommender.trial import Bench, as_figure, as_measurement, explain
 from recommender.walk import Outcomes
 
 if TYPE_CHECKING:
@@ -30,17 +30,14 @@ def measured_freshly(bench: Bench, candidate: Candidate, outcome: Outcome) -> Ou
     texts = [row.text for row in bench.samples.rows]
     found = measure_costs(bench.artifact(candidate), texts, how=_settings(bench))
     figures = [as_figure(m, bench.conditions) for m in found if m.name not in STATIC_COSTS]
-    return with_figures(bench, candidate, outcome, figures)
-
-
-def with_figures(
-    bench: Bench, candidate: Candidate, outcome: Outcome, figures: list[Figure]
-) -> Outcome:
-    """The outcome with these figures, which are stored as well, judged anew against the limits."""
     bench.store.record_figures(bench.key(candidate), figures)
+    return _with_figures(bench, outcome, figures)
+
+
+def _with_figures(bench: Bench, outcome: Outcome, figures: Sequence[Figure]) -> Outcome:
+    """The outcome with these figures, judged anew against the limits."""
     added = {figure.name: as_measurement(figure) for figure in figures}
-    measurements = {**outcome.measurements, **added}
-    return explain(bench, replace(outcome, measurements=measurements))
+    return explain(bench, replace(outcome, measurements={**outcome.measurements, **added}))
 
 
 def lacks_costs(query: Query, outcome: Outcome) -> bool:
@@ -56,6 +53,12 @@ def _is_provisional(outcome: Outcome, name: str) -> bool:
     return found is None or found.note.startswith("warm worker")
 
 
+def is_confirmed(outcome: Outcome) -> bool:
+    """Whether its latencies were taken interleaved."""
+    latency = outcome.measurements.get("latency_p95_ms")
+    return latency is not None and latency.note.startswith(INTERLEAVED)
+
+
 def needs_finals(bench: Bench, chosen: Outcome, *, fresh: bool) -> bool:
     """Whether the choice must be timed against its neighbours.
 
@@ -63,10 +66,7 @@ def needs_finals(bench: Bench, chosen: Outcome, *, fresh: bool) -> bool:
     from memory stays an answer from memory.
     """
     timed = any(limit.is_timed for limit in bench.query.limits)
-    latency = chosen.measurements.get("latency_p95_ms")
-    done = latency is not None and latency.note.startswith(INTERLEAVED)
-    done = done and not (timed and is_noisy(latency))
-    return not done and (timed or fresh)
+    return not is_confirmed(chosen) and (timed or fresh)
 
 
 def time_finalists(
@@ -92,7 +92,9 @@ def time_finalists(
     updated = {}
     for index, timing in zip(indices, timed.timings, strict=True):
         figures = [as_figure(m, bench.conditions, note=note) for m in latency_measurements(timing)]
-        updated[index] = with_figures(bench, candidates[index], outcomes[index], figures)
+        if timed.a_a.may_decide:  # what decides nothing is not remembered either
+            bench.store.record_figures(bench.key(candidates[index]), figures)
+        updated[index] = _with_figures(bench, outcomes[index], figures)
     return updated
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from cache.errors import BadInput
+from cache.errors import BadInput, SourceUnavailable
 from cache.key import JSONValue, digest
 from cache.measurements import Measurements
 from cache.paths import Home
@@ -17,19 +17,30 @@ from evaluators.samples import Samples
 from recommender.bar import Bar
 from recommender.builder import is_built
 from recommender.evidence import Verdict
-from recommender.finals import lacks_costs, measured_freshly, needs_finals, time_finalists
+from recommender.finals import (
+    is_confirmed,
+    lacks_costs,
+    measured_freshly,
+    needs_finals,
+    time_finalists,
+)
 from recommender.planning import Declared, Shelf, declare, nothing_to_try
 from recommender.progress import Progress
 from recommender.query import Budget, Query
 from recommender.recommendation import SCHEMA_VERSION, Outcome, Plan, Recommendation
+from recommender.requirement import STATIC_COSTS
+from recommender.space import known_cost
 from recommender.trial import (
+    PASSING,
     TOO_NOISY,
     Bench,
     Looked,
     OutOfBudget,
+    conditions_key,
     failed,
     prepare,
     recall,
+    remember_failure,
     run,
 )
 from recommender.walk import choose, finalists, next_candidate, on_frontier
@@ -54,10 +65,13 @@ def answer(
     command: str = "",
 ) -> Recommendation:
     """The smallest candidate shown to be sufficient, from memory where all of it is known."""
+    limit_s = budget.time_limit_s
+    stop_at = None if limit_s is None else time.monotonic() + limit_s
     with ExitStack() as stack:
         shelf = stack.enter_context(Shelf.open(home, query.sources))
         store = stack.enter_context(Measurements(home.measurements))
         declared = declare(query, samples, shelf, progress)
+        here = machine()
         bench = Bench(
             query=query,
             samples=declared.samples,
@@ -66,12 +80,13 @@ def answer(
             store=store,
             sources=shelf.sources,
             methods=declared.methods,
-            machine=machine(),
+            machine=here,
             progress=progress,
             budget=budget,
             versions=_versions(declared),
             row_keys=tuple(row.key for row in declared.samples.rows),
-            stop_at=time.monotonic() + budget.time_limit_s if budget.time_limit_s else None,
+            conditions=conditions_key(here, query.threads, declared.samples.fingerprint),
+            stop_at=stop_at,
         )
         store.record_conditions(bench.conditions, _conditions(bench))
         key = answer_key(bench, declared)
@@ -80,7 +95,7 @@ def answer(
             return replace(Recommendation.from_json(stored).remembered(), command=command)
         progress.say(declared.plan.sentence())
         found = Hunt(declared, bench, stack, key, command).finish()
-        if found.ended == "complete" and not _noise_decided(found):
+        if found.ended == "complete" and _is_lasting(found):
             store.record_answer(
                 key, found.to_json(), samples=samples.fingerprint, question=query.to_json()
             )
@@ -93,9 +108,10 @@ def _versions(declared: Declared) -> dict[str, dict[str, str]]:
     return {backend: library_versions(backend) for backend in backends}
 
 
-def _noise_decided(found: Recommendation) -> bool:
-    """Whether a limit stayed undecided in this hour's noise: such an answer is not remembered."""
-    return any(TOO_NOISY in miss for outcome in found.candidates for miss in outcome.misses)
+def _is_lasting(found: Recommendation) -> bool:
+    """Whether nothing in the answer was this hour's fault: noise, the network, a worker's end."""
+    noisy = any(TOO_NOISY in miss for outcome in found.candidates for miss in outcome.misses)
+    return not noisy and all(outcome.state not in PASSING for outcome in found.candidates)
 
 
 def _conditions(bench: Bench) -> dict[str, object]:
@@ -139,10 +155,12 @@ class Hunt:
     def finish(self) -> Recommendation:
         """Run to the end, to a budget's end, or to an interrupt; the answer in any case."""
         started = time.monotonic()
-        used_before = self.bench.store.claim_rows(self.bench.row_keys, self._labels_key())
+        used_before = self.bench.store.claim_rows(self.bench.row_keys, self.key)
         try:
             self._measure_baseline()
             self._walk()
+            if any(limit.is_timed for limit in self.declared.query.limits):
+                self._decide_timings()  # before time goes into what is only to be shown
             self._explore()
             self._decide_timings()
         except OutOfBudget as end:
@@ -151,11 +169,8 @@ class Hunt:
             self.ended = str(signal) or "interrupted"
         finally:
             self.bench.progress.close()
+        self._withhold_unconfirmed()
         return self._recommendation(used_before, time.monotonic() - started)
-
-    def _labels_key(self) -> str:
-        """Searches with the same question on the same pool share one use of the labels."""
-        return digest([self.declared.query.to_json(), self.declared.pool.key])
 
     # ------------------------------------------------------------------ measuring
     def _measure_baseline(self) -> None:
@@ -164,12 +179,16 @@ class Hunt:
             return
         open_bar = Bar((), self.bench.bar.n_rows, self.bench.bar.level)
         bench = replace(self.bench, bar=open_bar)
-        found = recall(bench, candidate) or run(bench, candidate, self._worker(), _ignore)
+        try:
+            found = recall(bench, candidate) or run(bench, candidate, self._worker(), _ignore)
+        except CandidateFailed as failure:
+            found = failed(candidate, failure.state, failure.reason)
         self.baseline = found
         if found.state is not State.EVALUATED:
-            raise BadInput(
-                f"the baseline {candidate.name} cannot be evaluated: {found.state}: {found.reason}"
-            )
+            self.bench.check_time()
+            why = f"{found.state}: {found.reason}"
+            kind = SourceUnavailable if found.state is State.UNREACHABLE else BadInput
+            raise kind(f"the baseline {candidate.name} cannot be evaluated: {why}")
         values = {name: m.value for name, m in found.measurements.items()}
         bar = Bar.declare(
             self.declared.query,
@@ -177,6 +196,7 @@ class Hunt:
             n_candidates=len(self.declared.pool),
             baseline=values,
         )
+        bar.require_enough_rows(len(self.declared.pool))
         self.bench = replace(self.bench, bar=bar)
 
     def _walk(self) -> None:
@@ -225,6 +245,8 @@ class Hunt:
         try:
             outcome = self._measure(candidate, looked)
         except CandidateFailed as failure:
+            self.bench.check_time()  # a request that the time limit cut short is no time-out
+            remember_failure(self.bench, candidate, failure)
             outcome = failed(candidate, failure.state, failure.reason)
         self.bench.progress.say(f"{outcome.name}: {outcome.verdict}: {outcome.reason}")
         return outcome
@@ -314,7 +336,7 @@ class Hunt:
             choice=outcomes[best] if best is not None else None,
             candidates=tuple(outcomes),
             baseline=self.baseline,
-            guarantee=guarantee(self.bench.bar, query, len(pool), used_before),
+            guarantee=guarantee(self.bench, len(pool), used_before),
             ended=self._end(outcomes),
             data=self._data(),
             environment=self._environment(elapsed_s),
@@ -334,13 +356,23 @@ class Hunt:
         more = f"more {self.declared.query.minimize} than the choice"
         return replace(outcome, reason=f"{outcome.reason}, but {more}")
 
+    def _withhold_unconfirmed(self) -> None:
+        """A budget may end before the finals: a limit on latency is then undecided, not met."""
+        timed = [limit for limit in self.declared.query.limits if limit.is_timed]
+        while timed and (best := choose(self.outcomes, self.declared.query.minimize)) is not None:
+            outcome = self.outcomes[best]
+            if is_confirmed(outcome):
+                return
+            miss = f"{timed[0]} is not confirmed: the {self.ended} came first"
+            self.outcomes[best] = replace(outcome, misses=(miss,), reason=miss)
+
     def _not_run(self, index: int, best: int | None) -> Outcome:
-        candidate = self.declared.pool.candidates[index]
-        if best is None:
+        candidate, minimize = self.declared.pool.candidates[index], self.declared.query.minimize
+        bound = None if best is None else self.outcomes[best].value(minimize)
+        if minimize not in STATIC_COSTS or bound is None or known_cost(candidate, minimize) < bound:
             return failed(candidate, State.SKIPPED_BY_BUDGET, f"not reached: {self.ended}")
-        chosen = self.outcomes[best].name
-        reason = f"not run: predicted {candidate.predicted_size_mb:.3g} MB, more than {chosen}"
-        return failed(candidate, State.NOT_NEEDED, reason)
+        cost = f"{minimize} {known_cost(candidate, minimize):.3g}"
+        return failed(candidate, State.NOT_NEEDED, f"not run: {cost}, more than the choice")
 
     def _data(self) -> dict[str, object]:
         samples = self.bench.samples
@@ -368,8 +400,9 @@ def _ignore(n_wrong: int, n_seen: int) -> None:
     """Nobody looks at a baseline's errors on the way."""
 
 
-def guarantee(bar: Bar, query: Query, n_candidates: int, used_before: int) -> str:
+def guarantee(bench: Bench, n_candidates: int, used_before: int) -> str:
     """What the answer promises, in words."""
+    bar, query = bench.bar, bench.query
     asked = " and ".join(str(r) for r in query.quality)
     if not bar.targets:
         return "no quality was asked for: these are estimates, nothing is proven"
@@ -380,6 +413,9 @@ def guarantee(bar: Bar, query: Query, n_candidates: int, used_before: int) -> st
         f"chance that any candidate called sufficient truly misses '{asked}' is at most "
         f"{query.delta:.3g} (exact binomial bounds at {query.delta:.3g}/{n_candidates} each)"
     )
+    repeats = len(bench.row_keys) - len(set(bench.row_keys))
+    if repeats:
+        sentence += f"; {repeats:,} of them repeat a text, and repeats are no new evidence"
     if used_before:
         sentence += "; the guarantee covered the first search on these labels, this is a later one"
     return sentence
@@ -404,7 +440,15 @@ def notes(outcomes: list[Outcome], declared: Declared, used_before: int) -> list
             f"{worst.name}: {worst.predicted_size_mb:.3g} MB predicted, "
             f"{worst.value('size_mb'):.3g} MB measured"
         )
-    return found + _constant_predictors(outcomes, declared.samples)
+    return found + _cut_rows(outcomes) + _constant_predictors(outcomes, declared.samples)
+
+
+def _cut_rows(outcomes: list[Outcome]) -> list[str]:
+    cut = [(o.value("rows_cut"), o) for o in outcomes if o.value("rows_cut")]
+    if not cut:
+        return []
+    most, worst = max(cut, key=lambda pair: pair[0] or 0.0)
+    return [f"{most:.0f} rows were longer than {worst.name} reads, and were cut to its length"]
 
 
 def _prediction_error(outcome: Outcome) -> float:
@@ -417,7 +461,8 @@ def _constant_predictors(outcomes: list[Outcome], samples: Samples) -> list[str]
     for row in samples.rows:
         counts[row.label] += 1
     label, most = max(counts.items(), key=lambda item: item[1])
-    below = [o for o in outcomes if (o.value("accuracy") or 1.0) < most / samples.n]
+    scored = [(o, o.value("accuracy")) for o in outcomes]
+    below = [o for o, accuracy in scored if accuracy is not None and accuracy < most / samples.n]
     if not below:
         return []
     names = ", ".join(o.name for o in below[:3])

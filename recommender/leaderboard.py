@@ -77,8 +77,14 @@ def read_leaderboard(
         if row["detail"].get("task") == task
         and (entry := _entry(store, row, samples, label_map, here)) is not None
     ]
-    entries.sort(key=lambda e: (-(e.value("accuracy") or 0), e.value("size_mb") or 0, e.name))
+    entries.sort(key=_rank)
     return Leaderboard(task, samples.name, samples.n, tuple(entries))
+
+
+def _rank(entry: Outcome) -> tuple[bool, float, float, str]:
+    """Those that answered all rows first, then by accuracy, size and name."""
+    partial = "accuracy" not in entry.measurements
+    return (partial, -(entry.quality("accuracy") or 0.0), entry.value("size_mb") or 0.0, entry.name)
 
 
 def _entry(
@@ -132,5 +138,5 @@ def _outcome(
         n_wrong=sum(label != answer for label, answer in seen),
         license=row["detail"].get("license"),
         labels=labels,
-        measurements={**costs, "accuracy": accuracy},
+        measurements={**costs, "accuracy": accuracy} if complete else costs,
     )

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cache.errors import BadInput, NotFound
+from cache.errors import BadInput, NotFound, RecommenderError, SourceUnavailable
 from cache.paths import Home
 from catalog.model import Model
 from catalog.protocols import Source
 from catalog.store import CatalogStore
 from evaluators.candidate import Candidate
+from evaluators.measurement import State
 from evaluators.plugins import recipe_methods
 from evaluators.protocols import RecipeMethod
 from evaluators.quality.specs import check_metric
@@ -20,7 +21,7 @@ from recommender.plugins import plugin
 from recommender.progress import Progress
 from recommender.query import Query
 from recommender.recommendation import Plan
-from recommender.space import Pool, declare_pool
+from recommender.space import LeftOut, Pool, declare_pool
 
 CRAWL_LIMIT = 200
 """Models that `find` lists by itself when the catalog knows nothing for the task."""
@@ -74,28 +75,47 @@ class Shelf:
             progress.say(f"the catalog knows no {task} models of {source.name}: crawling it once")
         crawl(source, self.catalog, task=task, limit=None if local else CRAWL_LIMIT)
 
-    def model(self, name: str) -> Model:
-        """A model by `ID` or `ID@REVISION`: from the catalog, else from its source."""
-        wanted, _, revision = name.partition("@")
-        sources = list(self.sources)
-        try:
-            model = self.catalog.get(wanted, revision=revision or None, sources=sources)
-        except NotFound as unknown:
-            return self._ask_sources(wanted, revision or None, unknown)
-        if model.gated:  # perhaps no longer, or not for the token that is set now
-            return self._ask_sources(wanted, model.revision, NotFound(f"{wanted} is gone"))
-        return model
+    def quarantined(self) -> list[LeftOut]:
+        """Repositories that could not be read when the sources were listed."""
+        found = self.catalog.refusals(sources=list(self.sources))
+        return [LeftOut(refusal.id, State(refusal.state), refusal.reason) for refusal in found]
 
-    def _ask_sources(self, wanted: str, revision: str | None, unknown: NotFound) -> Model:
-        for source in self.sources.values():
+    def model(self, name: str) -> Model:
+        """A model by `ID` or `ID@REVISION`: from a folder as it is now, the catalog, or the Hub."""
+        wanted, _, revision = name.partition("@")
+        folders = [s for s in self.sources.values() if s.name.startswith("folder:")]
+        hubs = [s for s in self.sources.values() if not s.name.startswith("folder:")]
+        found = self._ask(folders, wanted, revision or None)
+        if isinstance(found, Model):
+            return found
+        if hubs:
+            try:
+                known = self.catalog.get(
+                    wanted, revision=revision or None, sources=[hub.name for hub in hubs]
+                )
+                if not known.gated:  # else perhaps no longer, or not for the token that is set
+                    return known
+            except NotFound as unknown:
+                found = found or unknown
+            found = self._ask(hubs, wanted, revision or None) or found
+        if isinstance(found, Model):
+            return found
+        raise found or NotFound(f"no source is named to look for {wanted} in")
+
+    def _ask(
+        self, sources: Sequence[Source], wanted: str, revision: str | None
+    ) -> Model | RecommenderError | None:
+        """The model from the first source that has it, else the last source's error."""
+        last: RecommenderError | None = None
+        for source in sources:
             try:
                 model = source.model(wanted, revision)
-            except NotFound as error:
-                unknown = error
+            except (NotFound, SourceUnavailable) as error:
+                last = error
                 continue
             self.catalog.upsert([model], listed=revision is None)
             return model
-        raise unknown
+        return last
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +142,7 @@ class Declared:
             requirements=tuple(str(r) for r in self.query.requirements),
             proven=self.bar.proven,
             allowed_errors=self.bar.allowed_errors,
-            download_mb=self.pool.download_mb if "hub" in " ".join(self.query.sources) else 0.0,
+            download_mb=self.pool.download_mb,
             candidates=tuple((c.name, c.predicted_size_mb) for c in self.pool.candidates),
             left_out=tuple((o.name, str(o.state), o.reason) for o in self.pool.left_out),
         )
@@ -136,6 +156,8 @@ def declare(query: Query, samples: Samples, shelf: Shelf, progress: Progress) ->
     methods = recipe_methods()
     ordered = samples.ordered(query.seed)
     pool = declare_pool(models, methods, query, labels=ordered.labels)
+    if not query.models:
+        pool = replace(pool, left_out=(*pool.left_out, *shelf.quarantined()))
     baseline = _baseline(query, shelf, methods)
     absolute = all(not requirement.of_baseline for requirement in query.quality)
     bar = (

@@ -28,6 +28,7 @@ class Progress:
 
     def start(self, n_rows: int) -> None:
         """Begin, with the most rows that there can be to answer."""
+        self.close()
         if self._shown:
             from tqdm import tqdm
 

@@ -29,7 +29,8 @@ COSTS: Mapping[str, str] = MappingProxyType(
 STATIC_COSTS = frozenset({"size_mb", "download_mb", "n_parameters"})
 """Costs that metadata tells before anything is run (size_mb as a prediction)."""
 
-TIMED_COSTS = frozenset({"load_s", "latency_p50_ms", "latency_p95_ms", "throughput_per_s"})
+LATENCIES = frozenset({"latency_p50_ms", "latency_p95_ms"})
+"""Costs that only interleaved timings decide; load_s and throughput come from one fresh worker."""
 
 EXAMPLES = '"accuracy >= 0.90", "f1 >= 0.97 * baseline", "latency_p95_ms <= 20"'
 
@@ -105,8 +106,8 @@ class Requirement:
 
     @property
     def is_timed(self) -> bool:
-        """Whether deciding it needs timings, which noise can spoil."""
-        return self.measure in TIMED_COSTS
+        """Whether deciding it needs interleaved timings, which noise can spoil."""
+        return self.measure in LATENCIES
 
     def target(self, baseline: float | None = None) -> float:
         """The bound as a number; a relative one needs the baseline's value."""
@@ -131,7 +132,7 @@ class Requirement:
         if self.relation == "in":
             return f"license in {','.join(self.allowed)}"
         relative = " * baseline" if self.of_baseline else ""
-        return f"{self.measure} {self.relation} {self.bound:g}{relative}"
+        return f"{self.measure} {self.relation} {self.bound:.12g}{relative}"
 
     def to_json(self) -> JSONValue:
         """Its text, which `parse` reads back."""

@@ -1,5 +1,7 @@
 """The Optuna study: which candidate is next, and what it was told. The home of optuna."""
 
+import os
+import platform
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,6 +21,7 @@ from recommender.trial import Looked
 from recommender.walk import next_candidate
 
 PARAMETER = "candidate"
+PROCESS = "process"
 
 Evaluate = Callable[[int, Looked], Outcome]
 
@@ -80,6 +83,7 @@ def search(
     space: dict[str, BaseDistribution] = {PARAMETER: CategoricalDistribution(names)}
     while next_candidate(pool.candidates, outcomes, minimize) is not None:
         trial = study.ask(space)
+        trial.set_user_attr(PROCESS, this_process())
         index = names.index(trial.params[PARAMETER])
         try:
             outcome = evaluate(index, lambda wrong, seen, t=trial: t.report(1 - wrong / seen, seen))  # type: ignore[misc]
@@ -106,14 +110,36 @@ def open_study(
         study = optuna.create_study(
             study_name=name,
             storage=_rdb(storage),
-            direction="minimize",
+            direction="maximize" if minimize == "throughput_per_s" else "minimize",
             sampler=SmallestFirst(pool, outcomes, minimize),
             load_if_exists=True,
         )
         study.set_metric_names([minimize])
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        study.tell(trial.number, state=TrialState.FAIL)
+        if is_dead(trial.user_attrs.get(PROCESS)):
+            study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
     return study
+
+
+def this_process() -> str:
+    """The host and the process id, which tell a killed search's trials from a living one's."""
+    return f"{platform.node()}:{os.getpid()}"
+
+
+def is_dead(process: object) -> bool:
+    """Whether the process that started a trial has ended; another host's may be alive."""
+    host, _, pid = str(process).rpartition(":")
+    if not host:
+        return True
+    if host != platform.node():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return int(pid) == os.getpid()
 
 
 def _rdb(path: Path) -> optuna.storages.RDBStorage:

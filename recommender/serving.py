@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any, overload
 
@@ -11,6 +12,7 @@ from catalog.protocols import Source
 from evaluators.artifact import artifact_folder
 from evaluators.candidate import Candidate
 from evaluators.labels import LabelMap
+from evaluators.measurement import CandidateFailed, State
 from evaluators.plugins import backend, recipe_methods
 from evaluators.protocols import Classifier
 from evaluators.task import Task
@@ -37,9 +39,13 @@ class ReadyClassifier:
     def __call__(self, texts: str | Sequence[str]) -> str | list[str | None] | None:
         """Labels in the user's words; None where the model names a class that the data lacked."""
         many = [texts] if isinstance(texts, str) else list(texts)
-        best = self.classifier.scores(many).argmax(axis=1) if many else []
-        answers = [self.labels.names[int(output)] for output in best]
+        answers = [self._label(scores) for scores in self.classifier.scores(many)] if many else []
         return answers[0] if isinstance(texts, str) else answers
+
+    def _label(self, scores: Any) -> str | None:  # Any: one row of the array
+        if not all(map(isfinite, scores.tolist())):
+            raise CandidateFailed(State.BAD_OUTPUT, "the model's scores are no numbers")
+        return self.labels.names[int(scores.argmax())]
 
     def scores(self, texts: Sequence[str]) -> Any:
         """The model's logits, float32, shape (len(texts), number of outputs)."""

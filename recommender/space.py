@@ -49,10 +49,11 @@ class Pool:
 
     @property
     def download_mb(self) -> float:
-        """What running every candidate would download; a file counts once."""
+        """What running every candidate would download from a Hub; a file counts once."""
         files = {
             (candidate.model.name, file.path): file.size_bytes
             for candidate in self.candidates
+            if not candidate.model.source.startswith("folder:")
             for file in needed_files(candidate.model, candidate.recipe)
         }
         return sum(files.values()) / 1e6
@@ -79,7 +80,7 @@ def declare_pool(
     candidates: list[Candidate] = []
     left_out: list[LeftOut] = []
     admitted = 0
-    for model in models:
+    for model in {(model.id, model.revision): model for model in models}.values():
         refusal = _refusal(model, query, labels)
         if refusal is None and admitted == query.max_candidates:
             limit = f"--max-candidates {query.max_candidates} models were taken, by downloads"

@@ -3,17 +3,18 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cache.errors import AccessRequired, NotFound, RecommenderError, SourceUnavailable
-from cache.key import digest
+from cache.errors import AccessRequired, NotFound, RecommenderError, SourceUnavailable, StoreError
+from cache.key import JSONValue, digest
 from cache.measurements import Figure, Measurements, Prediction
 from cache.paths import Home
-from catalog.model import Model
+from catalog.model import File, Model
 from catalog.protocols import Source
 from catalog.untrusted import Unreadable
-from evaluators.artifact import artifact_folder
+from evaluators.artifact import BUILD_VERSION, artifact_folder
 from evaluators.candidate import Candidate
 from evaluators.cost.size import artifact_size_bytes
 from evaluators.hardware import Machine
@@ -28,7 +29,7 @@ from recommender.evidence import Verdict, lower_bound, upper_bound
 from recommender.progress import Progress
 from recommender.query import Budget, Query
 from recommender.recommendation import Outcome
-from recommender.requirement import Requirement
+from recommender.requirement import STATIC_COSTS, Requirement
 from recommender.space import needed_files
 
 if TYPE_CHECKING:
@@ -48,16 +49,25 @@ TOO_NOISY = "too noisy to decide"
 CHUNK_ROWS = 256
 """Rows between two looks at the error count; each chunk is committed before the next."""
 
-PERMANENT = frozenset(State) - {
-    State.UNREACHABLE,
-    State.GATED,
-    State.SKIPPED_BY_BUDGET,
-    State.TIMED_OUT,
-    State.OUT_OF_MEMORY,
-    State.CRASHED,
-    State.NOT_FOUND,
-}
-"""States that are remembered; the others may be the machine's fault and are tried again."""
+NEVER_REMEMBERED = frozenset(
+    {
+        State.UNREACHABLE,
+        State.NOT_FOUND,
+        State.GATED,
+        State.SKIPPED_BY_BUDGET,
+        State.LABEL_MISMATCH,  # follows from the label map, which costs nothing to try
+        State.OVER_LIMIT,
+    }
+)
+"""States that say nothing of the candidate itself: it is tried again at once."""
+
+WORKER_ENDS = frozenset({State.TIMED_OUT, State.OUT_OF_MEMORY, State.CRASHED})
+"""States that may be the machine's fault: remembered for an hour, other failures for a month."""
+
+PASSING = WORKER_ENDS | NEVER_REMEMBERED - {State.LABEL_MISMATCH, State.SKIPPED_BY_BUDGET}
+"""States that keep an answer from being remembered."""
+
+HOUR, MONTH = timedelta(hours=1), timedelta(days=30)
 
 
 Answered = tuple[Row, str | None]
@@ -87,22 +97,23 @@ class Bench:
     budget: Budget
     versions: Mapping[str, Mapping[str, str]]  # of each backend's libraries, read once
     row_keys: tuple[str, ...]  # of the samples' rows, hashed once
+    conditions: str  # what timings and memory depend on besides the candidate
     stop_at: float | None = None  # of time.monotonic()
     downloaded: dict[tuple[str, str], float] = field(default_factory=dict)  # file -> MB
 
     def key(self, candidate: Candidate) -> str:
         """Everything that a candidate's predictions depend on besides the row's text."""
         versions = self.versions[candidate.recipe.backend]
-        return digest([candidate.artifact_key, self.query.task.to_json(), versions])
+        run_with: JSONValue = [versions, list(self.machine.cpu_flags), self.query.threads]
+        return digest([BUILD_VERSION, candidate.artifact_key, self.query.task.to_json(), run_with])
 
     def artifact(self, candidate: Candidate) -> Path:
         """Where the candidate is built."""
         return artifact_folder(self.home.artifacts, candidate, self.query.task)
 
-    @property
-    def conditions(self) -> str:
-        """What timings and memory depend on besides the candidate."""
-        return conditions_key(self.machine, self.query.threads, self.samples.fingerprint)
+    def failure_key(self, candidate: Candidate) -> str:
+        """Failures may depend on the user's texts (a NaN for one of them), so they are keyed so."""
+        return digest([self.key(candidate), self.conditions])
 
     @property
     def deadline_s(self) -> float:
@@ -129,20 +140,37 @@ def conditions_key(machine: Machine, threads: int, fingerprint: str) -> str:
 
 def recall(bench: Bench, candidate: Candidate) -> Outcome | None:
     """The outcome as far as the store alone can tell; None where rows must be answered first."""
+    known = recalled_failure(bench, candidate)
+    if known is not None:
+        return known
     key = bench.key(candidate)
-    failure = bench.store.failure(key)
-    if failure is not None:
-        return failed(candidate, State(failure[0]), failure[1])
-    labels = _labels(bench, candidate, candidate.model.labels, candidate.model.label2id)
-    if isinstance(labels, Outcome):
+    outputs = candidate.model.labels or bench.store.labels(key)
+    labels = _labels(bench, candidate, outputs, candidate.model.label2id)
+    if isinstance(labels, Outcome) or labels is None:
         return labels
-    if labels is None:
+    seen = _seen(bench, bench.store.outputs(key), labels)
+    complete = len(seen) == bench.bar.n_rows
+    if not complete and _n_wrong(seen) <= bench.bar.hopeless_above:
         return None
-    outputs = bench.store.outputs(key)
-    seen = _seen(bench, outputs, labels)
-    if len(seen) < bench.bar.n_rows and _n_wrong(seen) <= bench.bar.hopeless_above:
+    outcome = assess(bench, candidate, seen, labels)
+    return None if outcome.value("size_mb") is None else outcome
+
+
+def recalled_failure(bench: Bench, candidate: Candidate) -> Outcome | None:
+    """A failure that was met lately, on these rows and this machine."""
+    found = bench.store.failure(bench.failure_key(candidate))
+    if found is None:
         return None
-    return assess(bench, candidate, seen, labels)
+    state = State(found.state)
+    lifetime = HOUR if state in WORKER_ENDS else MONTH
+    return failed(candidate, state, found.reason) if found.age < lifetime else None
+
+
+def remember_failure(bench: Bench, candidate: Candidate, failure: CandidateFailed) -> None:
+    """Keep a failure that is the candidate's own."""
+    if failure.state not in NEVER_REMEMBERED:
+        key = bench.failure_key(candidate)
+        bench.store.record_failure(key, failure.state, failure.reason)
 
 
 def _labels(
@@ -160,18 +188,12 @@ def _labels(
 def run(bench: Bench, candidate: Candidate, worker: "Worker", looked: Looked) -> Outcome:
     """Answer the rows that are still missing, batch by batch, until the candidate cannot pass.
 
-    `looked(n_wrong, n_seen)` is told after each chunk. A failure becomes the outcome's state.
+    `looked(n_wrong, n_seen)` is told after each chunk. Raises CandidateFailed.
     """
-    key = bench.key(candidate)
-    try:
-        labels, artifact = _load(bench, candidate, worker)
-        seen = _answer(bench, candidate, worker, labels, looked)
-        _record_static(bench, candidate, artifact)
-        _record_warm_latency(bench, candidate, worker)
-    except CandidateFailed as failure:
-        if failure.state in PERMANENT and failure.state is not State.LABEL_MISMATCH:
-            bench.store.record_failure(key, failure.state, failure.reason)
-        return failed(candidate, failure.state, failure.reason)
+    labels, artifact = _load(bench, candidate, worker)
+    _record_static(bench, candidate, artifact)
+    seen = _answer(bench, candidate, worker, labels, looked)
+    _record_warm_latency(bench, candidate, worker)
     return assess(bench, candidate, seen, labels)
 
 
@@ -222,12 +244,15 @@ def prepare(bench: Bench, candidate: Candidate, worker: "Worker") -> Path:
     )
 
 
-FETCH_STATES: Mapping[type[RecommenderError], State] = {
+FETCH_STATES: Mapping[type[Exception], State] = {
     AccessRequired: State.GATED,
     NotFound: State.NOT_FOUND,
     SourceUnavailable: State.UNREACHABLE,
     Unreadable: State.CORRUPT,
+    StoreError: State.OVER_LIMIT,  # the disk is too small
+    OSError: State.UNREACHABLE,
 }
+"""What each error of a fetch means for the candidate, the most special first."""
 
 
 def fetch_or_fail(source: Source, model: Model, paths: Sequence[str]) -> Path:
@@ -240,20 +265,21 @@ def fetch_or_fail(source: Source, model: Model, paths: Sequence[str]) -> Path:
 
 
 def _fetch(bench: Bench, candidate: Candidate) -> Path:
-    files = needed_files(candidate.model, candidate.recipe)
-    new = {
-        (candidate.model.name, file.path): file.size_bytes / 1e6
-        for file in files
-        if (candidate.model.name, file.path) not in bench.downloaded
-    }
+    model = candidate.model
+    files = needed_files(model, candidate.recipe)
+    if not model.source.startswith("folder:"):
+        _spend_download(bench, model, files)
+    return fetch_or_fail(bench.sources[model.source], model, [file.path for file in files])
+
+
+def _spend_download(bench: Bench, model: Model, files: Sequence[File]) -> None:
+    """Count files that this search has not fetched yet; CandidateFailed beyond the budget."""
+    new = {(model.name, file.path): file.size_bytes / 1e6 for file in files}
+    total_mb = sum({**bench.downloaded, **new}.values())
     limit = bench.budget.max_download_mb
-    if limit is not None and sum(bench.downloaded.values()) + sum(new.values()) > limit:
+    if limit is not None and total_mb > limit:
         raise CandidateFailed(State.SKIPPED_BY_BUDGET, f"--max-download {limit:g} MB is used up")
-    source = bench.sources[candidate.model.source]
-    folder = fetch_or_fail(source, candidate.model, [file.path for file in files])
-    if not candidate.model.source.startswith("folder:"):
-        bench.downloaded.update(new)
-    return folder
+    bench.downloaded.update(new)
 
 
 def _answer(
@@ -268,10 +294,15 @@ def _answer(
     outputs = bench.store.outputs(key)
     keyed = zip(bench.row_keys, bench.samples.rows, strict=True)
     missing = list({key: row for key, row in keyed if key not in outputs}.items())
+    n_cut = 0
     for start in range(0, len(missing), CHUNK_ROWS):
         bench.check_time()
         chunk = missing[start : start + CHUNK_ROWS]
-        scores = worker.scores([row.text for _, row in chunk]).logits
+        answered = worker.scores(
+            [row.text for _, row in chunk], batch_size=bench.query.task.batch_size
+        )
+        scores = answered.logits
+        n_cut += answered.n_cut
         found = scores.argmax(axis=1)
         bench.store.record_predictions(
             key,
@@ -285,7 +316,10 @@ def _answer(
         seen = _seen(bench, outputs, labels)
         looked(n_wrong := _n_wrong(seen), len(seen))
         if n_wrong > bench.bar.hopeless_above:
-            return seen
+            break
+    if n_cut:
+        cut = Figure("rows_cut", n_cut, "rows", len(missing), conditions=bench.conditions)
+        bench.store.record_figures(key, [cut])
     return _seen(bench, outputs, labels)
 
 
@@ -397,7 +431,7 @@ def explain(bench: Bench, outcome: Outcome) -> Outcome:
 def _misses(limit: Requirement, outcome: Outcome) -> bool:
     """Costs are measured in full only for candidates that pass on quality."""
     value = outcome.value(limit.measure)
-    if value is None and outcome.verdict is not Verdict.SUFFICIENT:
+    if limit.measure not in STATIC_COSTS and outcome.verdict is not Verdict.SUFFICIENT:
         return False
     return limit.violation(value) > 0 or _undecided(limit, outcome)
 
@@ -425,7 +459,7 @@ def _reason(bar: Bar, outcome: Outcome) -> str:
             f"{outcome.n_wrong} wrong in the first {outcome.n_rows} rows; "
             f"at most {bar.hopeless_above} in {bar.n_rows} can pass"
         )
-    if outcome.misses:
+    if outcome.misses and outcome.verdict is Verdict.SUFFICIENT:
         return "; ".join(outcome.misses)
     return "; ".join(_target_reason(target, bar, outcome) for target in bar.targets) or "measured"
 

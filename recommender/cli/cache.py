@@ -41,6 +41,7 @@ def stats() -> int:
 @click.option(
     "--older-than",
     "days",
+    type=click.IntRange(0, 36_500),
     default=90,
     show_default=True,
     metavar="DAYS",

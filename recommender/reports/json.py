@@ -3,10 +3,8 @@
 import json
 from dataclasses import asdict
 
-from recommender.leaderboard import Leaderboard
-from recommender.recommendation import SCHEMA_VERSION, Plan, Recommendation
-
-Result = Recommendation | Leaderboard | Plan
+from recommender.recommendation import SCHEMA_VERSION, Plan
+from recommender.reports.table import Result
 
 
 def render(result: Result, *, verbose: bool = True) -> str:

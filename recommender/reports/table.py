@@ -1,11 +1,12 @@
 """The rows and columns that every format shows."""
 
 import re
-from collections.abc import Sequence
+from math import floor
 
 from evaluators.measurement import Measurement, State
 from recommender.leaderboard import Leaderboard
 from recommender.recommendation import Outcome, Plan, Recommendation
+from recommender.requirement import Requirement
 
 Result = Recommendation | Leaderboard | Plan
 
@@ -17,13 +18,6 @@ def clean(text: str) -> str:
     return _CONTROL.sub("", text)
 
 
-def entries(result: Result) -> Sequence[Outcome]:
-    """The candidates that a result is about."""
-    if isinstance(result, Recommendation):
-        return result.candidates
-    return result.entries if isinstance(result, Leaderboard) else ()
-
-
 def tried(result: Recommendation) -> list[Outcome]:
     """The candidates that were run or tried, in the pool's order."""
     not_run = (State.NOT_NEEDED, State.SKIPPED_BY_BUDGET)
@@ -32,9 +26,8 @@ def tried(result: Recommendation) -> list[Outcome]:
 
 def metric_of(result: Result) -> str:
     """The quality metric that the table shows: the first that is bounded, else accuracy."""
-    requirements = result.plan.requirements if isinstance(result, Recommendation) else ()
-    costs = ("_mb", "_ms", "_s", "n_parameters", "license")
-    quality = [r.split()[0] for r in requirements if not r.split()[0].endswith(costs)]
+    asked = result.plan.requirements if isinstance(result, Recommendation) else ()
+    quality = [r.measure for r in map(Requirement.parse, asked) if r.is_quality]
     return quality[0] if quality else "accuracy"
 
 
@@ -102,12 +95,15 @@ def headline(result: Recommendation) -> str:
         n = result.plan.n_candidates
         return f"None of {n} candidates was shown to meet {asked}{_ended(result)}."
     choice = result.choice
-    smallest = "smallest" if result.plan.minimize == "size_mb" else f"least {result.plan.minimize}"
+    minimize = result.plan.minimize
+    best = "most" if minimize == "throughput_per_s" else "least"
+    smallest = "smallest" if minimize == "size_mb" else f"one with the {best} {minimize}"
     shown = "shown to be sufficient" if result.plan.proven else "sufficient (estimate, not proven)"
     cost = figure(choice.value(result.plan.minimize))
     unit = choice.measurements[result.plan.minimize].unit
     metric = metric_of(result)
-    bound = f", proven >= {choice.lower:.3f}" if result.plan.proven and choice.lower else ""
+    proven = floor((choice.lower or 0.0) * 1000) / 1000  # a bound is never rounded up
+    bound = f", proven >= {proven:.3f}" if result.plan.proven else ""
     return (
         f"{clean(choice.name)} is the {smallest} {shown}{_ended(result)}: {cost} {unit}, "
         f"{metric} {figure(choice.value(metric))} on {choice.n_rows:,} rows{bound}."

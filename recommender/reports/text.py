@@ -113,6 +113,8 @@ def _by_model(result: Recommendation) -> list[str]:
 def _why_not_run(result: Recommendation) -> str:
     if result.choice is None:
         return f"the {result.ended} came first"
+    if result.ended != "complete":
+        return f"the {result.ended} came first"
     return f"predicted to have more {result.plan.minimize} than the choice"
 
 

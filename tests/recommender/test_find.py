@@ -1,6 +1,7 @@
 """The whole story through the Python API, on real models in real worker processes."""
 
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from cache.errors import BadInput, NotFound
-from recommender import Leaderboard, Recommendation, State, Verdict, find, measure
+from recommender import Leaderboard, Recommendation, State, Verdict, find, measure, plan
+from recommender.trial import OutOfBudget
 
 Found = tuple[Recommendation, Path]
 
@@ -134,6 +136,70 @@ def test_nothing_sufficient_is_an_answer_too(found: Found, zoo: Path, data: Path
     assert answer.choice is None
     assert answer.ended == "complete"
     assert all(outcome.verdict is not Verdict.SUFFICIENT for outcome in answer.candidates)
+
+
+def test_grown_labels_are_a_later_search(
+    found: Found, zoo: Path, more_rows: list[dict[str, str]]
+) -> None:
+    """Adding rows until it passes is not covered by the first search's guarantee."""
+    options = {"models": ["team/good"], "sources": [f"folder:{zoo}"], "backends": ["onnxruntime"]}
+    grown = find(more_rows[:350], "accuracy >= 0.85", home=found[1], **options)  # type: ignore[arg-type]
+    assert "covered the first search" in grown.guarantee
+
+
+def test_a_kill_before_the_size_was_stored_is_made_good(
+    found: Found, zoo: Path, data: Path, tmp_path: Path
+) -> None:
+    """Predictions without a size are measured again: the answer is the one without a kill."""
+    answer, home = found
+    copy = tmp_path / "home"
+    shutil.copytree(home, copy)
+    with sqlite3.connect(copy / "measurements.db") as connection:
+        connection.execute("DELETE FROM figures WHERE name = 'size_mb'")
+        connection.execute("DELETE FROM answers")
+    again = find(data, "accuracy >= 0.85", sources=[f"folder:{zoo}"], home=copy)
+    assert again.choice is not None
+    assert answer.choice is not None
+    assert again.choice.name == answer.choice.name
+
+
+def test_a_model_named_twice_counts_once(found: Found, zoo: Path, data: Path) -> None:
+    """The pool holds a candidate once, however often its model is named."""
+    answer = find(
+        data, "accuracy >= 0.85", models=["team/good", "team/good"], sources=[f"folder:{zoo}"],
+        backends=["onnxruntime"], home=found[1],
+    )  # fmt: skip
+    assert answer.plan.n_candidates == 2
+
+
+def test_a_named_model_of_a_folder_is_read_as_it_is_now(
+    zoo: Path, rows: list[dict[str, str]], tmp_path: Path
+) -> None:
+    """Replaced weights are another revision, also for a model that is named."""
+    models = tmp_path / "models"
+    shutil.copytree(zoo / "team" / "good", models / "good")
+    asked = {"models": ["good"], "sources": [f"folder:{models}"], "home": tmp_path / "home"}
+    before = plan(rows, "accuracy >= 0.85", **asked)  # type: ignore[arg-type]
+    shutil.copy(zoo / "team" / "guessing" / "model.safetensors", models / "good")
+    after = plan(rows, "accuracy >= 0.85", **asked)  # type: ignore[arg-type]
+    assert before.candidates[0][0] != after.candidates[0][0]
+
+
+def test_an_unconfirmed_latency_is_not_met(
+    found: Found, zoo: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the budget ends before the interleaved timing, the limit is undecided: no choice."""
+
+    def out_of_time(*_: object) -> None:
+        raise OutOfBudget("time limit")
+
+    monkeypatch.setattr("recommender.finding.time_finalists", out_of_time)
+    answer = find(
+        data, ["accuracy >= 0.85", "latency_p95_ms <= 1000"], models=["team/good"],
+        sources=[f"folder:{zoo}"], backends=["onnxruntime"], home=found[1],
+    )  # fmt: skip
+    assert answer.choice is None
+    assert any("not confirmed" in outcome.reason for outcome in answer.candidates)
 
 
 def test_a_relative_target_is_an_estimate_and_says_so(
