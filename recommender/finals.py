@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from cache.measurements import Figure
 from evaluators.candidate import Candidate
+from recommender.assessment import as_figure, as_measurement, explain
+from recommender.bench import Bench
 from recommender.evidence import Verdict
 from recommender.query import Query
 from recommender.recommendation import Outcome
 from recommender.requirement import STATIC_COSTS
-from recommender.trial import Bench, as_figure, as_measurement, explain
 from recommender.walk import Outcomes
 
 if TYPE_CHECKING:

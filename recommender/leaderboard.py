@@ -13,9 +13,9 @@ from evaluators.labels import LabelMap, align
 from evaluators.measurement import CandidateFailed, Measurement, State
 from evaluators.quality.score import quality
 from evaluators.samples import Samples
+from recommender.bench import conditions_key
 from recommender.evidence import Verdict
 from recommender.recommendation import SCHEMA_VERSION, Outcome, record
-from recommender.trial import conditions_key
 
 if TYPE_CHECKING:
     from pathlib import Path

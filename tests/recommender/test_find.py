@@ -12,7 +12,7 @@ import pytest
 
 from cache.errors import BadInput, NotFound
 from recommender import Leaderboard, Recommendation, State, Verdict, find, measure, plan
-from recommender.trial import OutOfBudget
+from recommender.bench import OutOfBudget
 
 Found = tuple[Recommendation, Path]
 
@@ -193,7 +193,7 @@ def test_an_unconfirmed_latency_is_not_met(
     def out_of_time(*_: object) -> None:
         raise OutOfBudget("time limit")
 
-    monkeypatch.setattr("recommender.finding.time_finalists", out_of_time)
+    monkeypatch.setattr("recommender.hunt.time_finalists", out_of_time)
     answer = find(
         data, ["accuracy >= 0.85", "latency_p95_ms <= 1000"], models=["team/good"],
         sources=[f"folder:{zoo}"], backends=["onnxruntime"], home=found[1],

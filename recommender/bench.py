@@ -1,0 +1,148 @@
+"""What all trials of a search share, and how a candidate's files come to be on this machine."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cache.errors import AccessRequired, NotFound, RecommenderError, SourceUnavailable, StoreError
+from cache.key import JSONValue, digest
+from cache.measurements import Measurements
+from cache.paths import Home
+from catalog.model import File, Model
+from catalog.protocols import Source
+from catalog.untrusted import Unreadable
+from evaluators.artifact import BUILD_VERSION, artifact_folder
+from evaluators.candidate import Candidate
+from evaluators.hardware import Machine
+from evaluators.measurement import CandidateFailed, State
+from evaluators.protocols import RecipeMethod
+from evaluators.samples import Samples
+from recommender.bar import Bar
+from recommender.builder import PROBE_ROWS, build, is_built
+from recommender.progress import Progress
+from recommender.query import Budget, Query
+from recommender.space import needed_files
+
+if TYPE_CHECKING:
+    from evaluators.worker_process import Worker
+
+REQUEST_DEADLINE_S = 300.0
+
+LEAST_ADDRESS_SPACE_MB = 12_000.0
+"""Importing torch and OpenVINO maps several GB that are never touched."""
+
+
+class OutOfBudget(RecommenderError):
+    """A budget ended; what is known so far stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What all trials of a search share. `rows` are in the one fixed random order."""
+
+    query: Query
+    samples: Samples
+    bar: Bar
+    home: Home
+    store: Measurements
+    sources: Mapping[str, Source]
+    methods: Mapping[str, RecipeMethod]
+    machine: Machine
+    progress: Progress
+    budget: Budget
+    versions: Mapping[str, Mapping[str, str]]  # of each backend's libraries, read once
+    row_keys: tuple[str, ...]  # of the samples' rows, hashed once
+    conditions: str  # what timings and memory depend on besides the candidate
+    stop_at: float | None = None  # of time.monotonic()
+    downloaded: dict[tuple[str, str], float] = field(default_factory=dict)  # file -> MB
+
+    def key(self, candidate: Candidate) -> str:
+        """Everything that a candidate's predictions depend on besides the row's text."""
+        versions = self.versions[candidate.recipe.backend]
+        run_with: JSONValue = [versions, list(self.machine.cpu_flags), self.query.threads]
+        return digest([BUILD_VERSION, candidate.artifact_key, self.query.task.to_json(), run_with])
+
+    def artifact(self, candidate: Candidate) -> Path:
+        """Where the candidate is built."""
+        return artifact_folder(self.home.artifacts, candidate, self.query.task)
+
+    def failure_key(self, candidate: Candidate) -> str:
+        """Failures may depend on the user's texts (a NaN for one of them), so they are keyed so."""
+        return digest([self.key(candidate), self.conditions])
+
+    @property
+    def deadline_s(self) -> float:
+        """The longest that one request to a worker may take: never past the time limit."""
+        if self.stop_at is None:
+            return REQUEST_DEADLINE_S
+        return max(1.0, min(REQUEST_DEADLINE_S, self.stop_at - time.monotonic()))
+
+    @property
+    def memory_limit_mb(self) -> float:
+        """Address space of a worker: this machine's memory, and never less than torch maps."""
+        return max(float(self.machine.memory_mb), LEAST_ADDRESS_SPACE_MB)
+
+    def check_time(self) -> None:
+        """Raise OutOfBudget once the time limit has passed."""
+        if self.stop_at is not None and time.monotonic() >= self.stop_at:
+            raise OutOfBudget("time limit")
+
+
+def conditions_key(machine: Machine, threads: int, fingerprint: str) -> str:
+    """The key of the machine, the threads and the texts that figures are taken with."""
+    return digest([machine.key, threads, fingerprint])
+
+
+def prepare(bench: Bench, candidate: Candidate, worker: "Worker") -> Path:
+    """The candidate's artifact, fetched and built where it is not yet there."""
+    if is_built(bench.home, candidate, bench.query.task):
+        return bench.artifact(candidate)
+    return build(
+        candidate,
+        worker,
+        source=_fetch(bench, candidate),
+        task=bench.query.task,
+        home=bench.home,
+        methods=bench.methods,
+        texts=[row.text for row in bench.samples.rows[:PROBE_ROWS]],
+    )
+
+
+FETCH_STATES: Mapping[type[Exception], State] = {
+    AccessRequired: State.GATED,
+    NotFound: State.NOT_FOUND,
+    SourceUnavailable: State.UNREACHABLE,
+    Unreadable: State.CORRUPT,
+    StoreError: State.OVER_LIMIT,  # the disk is too small
+    OSError: State.UNREACHABLE,
+}
+"""What each error of a fetch means for the candidate, the most special first."""
+
+
+def fetch_or_fail(source: Source, model: Model, paths: Sequence[str]) -> Path:
+    """The model's files, or CandidateFailed with the state that the source's error means."""
+    try:
+        return source.fetch(model, paths)
+    except tuple(FETCH_STATES) as error:
+        state = next(s for kind, s in FETCH_STATES.items() if isinstance(error, kind))
+        raise CandidateFailed(state, str(error)) from error
+
+
+def _fetch(bench: Bench, candidate: Candidate) -> Path:
+    model = candidate.model
+    files = needed_files(model, candidate.recipe)
+    if not model.source.startswith("folder:"):
+        _spend_download(bench, model, files)
+    return fetch_or_fail(bench.sources[model.source], model, [file.path for file in files])
+
+
+def _spend_download(bench: Bench, model: Model, files: Sequence[File]) -> None:
+    """Count files that this search has not fetched yet; CandidateFailed beyond the budget."""
+    new = {(model.name, file.path): file.size_bytes / 1e6 for file in files}
+    total_mb = sum({**bench.downloaded, **new}.values())
+    limit = bench.budget.max_download_mb
+    if limit is not None and total_mb > limit:
+        raise CandidateFailed(State.SKIPPED_BY_BUDGET, f"--max-download {limit:g} MB is used up")
+    bench.downloaded.update(new)
