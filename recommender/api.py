@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cache.errors import BadInput
 from cache.measurements import Measurements
 from cache.paths import Home
 from evaluators.samples import Samples, read_samples
@@ -67,7 +68,7 @@ def find(
         backends=names(backends),
         baseline=baseline,
         max_candidates=max_candidates,
-        label_map=dict(label_map or {}),
+        label_map=mapping(label_map),
         positive=positive,
         confidence=confidence,
         threads=threads,
@@ -120,7 +121,7 @@ def plan(
         backends=names(backends),
         baseline=baseline,
         max_candidates=max_candidates,
-        label_map=dict(label_map or {}),
+        label_map=mapping(label_map),
         positive=positive,
         confidence=confidence,
         threads=threads,
@@ -165,7 +166,7 @@ def measure(
         sources=names(sources),
         backends=names(backends),
         max_candidates=max_candidates,
-        label_map=dict(label_map or {}),
+        label_map=mapping(label_map),
         positive=positive,
         threads=threads,
     )
@@ -199,6 +200,13 @@ def leaderboard(
 def names(given: str | Sequence[str]) -> tuple[str, ...]:
     """One name or several, as a tuple."""
     return (given,) if isinstance(given, str) else tuple(given)
+
+
+def mapping(label_map: Mapping[str, str] | None) -> dict[str, str]:
+    """A label map as texts; BadInput for anything that is no mapping."""
+    if label_map is not None and not isinstance(label_map, Mapping):
+        raise BadInput(f"label_map {label_map!r} is no mapping; write {{'0': 'negative', ...}}")
+    return {str(ours): str(theirs) for ours, theirs in (label_map or {}).items()}
 
 
 def samples_of(

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 def plan(query: Query, samples: Samples, home: Home, progress: Progress) -> Plan:
     """What a search would do, without doing it."""
+    for note in samples.notes:
+        progress.say(note)
     with Shelf.open(home, query.sources) as shelf:
         return declare(query, samples, shelf, progress).plan
 
@@ -67,6 +69,8 @@ def answer(
         stored = store.answer(key)
         if stored is not None:
             return replace(Recommendation.from_json(stored).remembered(), command=command)
+        for note in samples.notes:
+            progress.say(note)
         progress.say(declared.plan.sentence())
         found = Hunt(declared, bench, stack, key, command).finish()
         if found.ended == "complete" and _is_lasting(found):

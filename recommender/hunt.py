@@ -53,7 +53,9 @@ class Hunt:
     def finish(self) -> Recommendation:
         """Run to the end, to a budget's end, or to an interrupt; the answer in any case."""
         started = time.monotonic()
-        used_before = self.bench.store.claim_rows(self.bench.row_keys, self.key)
+        used_before = 0
+        if self.declared.query.quality:
+            used_before = self.bench.store.claim_rows(self.bench.row_keys, self.key)
         try:
             self._measure_baseline()
             self._walk()
@@ -146,7 +148,8 @@ class Hunt:
             self.bench.check_time()  # a request that the time limit cut short is no time-out
             remember_failure(self.bench, candidate, failure)
             outcome = failed(candidate, failure.state, failure.reason)
-        self.bench.progress.say(f"{outcome.name}: {outcome.verdict}: {outcome.reason}")
+        verdict = State.OVER_LIMIT if outcome.misses else outcome.verdict
+        self.bench.progress.say(f"{outcome.name}: {verdict}: {outcome.reason}")
         return outcome
 
     def _measure(self, candidate: Candidate, looked: Looked) -> Outcome:
@@ -234,11 +237,11 @@ class Hunt:
             choice=outcomes[best] if best is not None else None,
             candidates=tuple(outcomes),
             baseline=self.baseline,
-            guarantee=promise(self.bench, len(pool), used_before),
+            guarantee=promise(self.bench, outcomes, used_before),
             ended=self._end(outcomes),
             data=self._data(),
             environment=self._environment(elapsed_s),
-            notes=(*self.declared.samples.notes, *notes(outcomes, self.declared, used_before)),
+            notes=(*self.declared.samples.notes, *notes(outcomes, self.declared)),
             command=self.command,
             from_memory=self.worker is None and not self.measured,
         )

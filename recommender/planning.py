@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 
 from cache.errors import BadInput, NotFound, RecommenderError, SourceUnavailable
@@ -17,7 +18,7 @@ from evaluators.protocols import RecipeMethod
 from evaluators.quality.specs import check_metric
 from evaluators.samples import Samples
 from recommender.bar import Bar
-from recommender.plugins import plugin
+from recommender.plugins import installed, plugin
 from recommender.progress import Progress
 from recommender.query import Query
 from recommender.recommendation import Plan
@@ -37,6 +38,8 @@ def open_source(name: str, catalog: CatalogStore) -> Source:
             raise NotFound(f"there is no folder {place}; write --source folder:PATH of one")
         source: Source = plugin("sources", "folder")(Path(place).expanduser(), memo=catalog)
         return source
+    if kind not in installed("sources") and Path(name).expanduser().is_dir():
+        raise BadInput(f"'{name}' is a folder; write --source folder:{name}")
     found: Source = plugin("sources", kind)(place) if place else plugin("sources", kind)()
     return found
 
@@ -62,7 +65,8 @@ class Shelf:
             return tuple(self.model(name) for name in query.models)
         for source in self.sources.values():
             self._crawl(source, query.task.name, progress)
-        return self.catalog.models(task=query.task.name, sources=list(self.sources))
+        known = self.catalog.models(task=query.task.name, sources=list(self.sources))
+        return tuple(sorted(known, key=_popularity))
 
     def _crawl(self, source: Source, task: str, progress: Progress) -> None:
         """A folder is listed each time (its hashes are remembered), the Hub once."""
@@ -167,6 +171,9 @@ def declare(query: Query, samples: Samples, shelf: Shelf, progress: Progress) ->
     )
     if len(pool):
         bar.require_enough_rows(len(pool))
+    elif pool.left_out and all(o.state is State.LABEL_MISMATCH for o in pool.left_out):
+        n, first = len(pool.left_out), pool.left_out[0]
+        raise BadInput(f"the labels fit none of {n} models, such as {first.name}: {first.reason}")
     return Declared(query, ordered, pool, bar, methods, baseline)
 
 
@@ -181,6 +188,11 @@ def _baseline(query: Query, shelf: Shelf, methods: dict[str, RecipeMethod]) -> C
         raise BadInput(f"the baseline {model.id} has no safetensors weights that torch could load")
     size_mb = method.predicted_size_bytes(model, recipes[0]) / 1e6
     return Candidate(model, recipes[0], size_mb, model.download_bytes / 1e6)
+
+
+def _popularity(model: Model) -> tuple[float, float, str]:
+    """The most downloaded first; where downloads are unknown, the smallest first."""
+    return (-(model.downloads or 0), model.n_parameters or inf, model.id)
 
 
 def nothing_to_try(declared: Declared) -> str | None:

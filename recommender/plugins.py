@@ -31,6 +31,6 @@ def check_installed(seam: str, names: Iterable[str]) -> None:
 
 def unknown(name: str, known: list[str], *, what: str) -> str:
     """One line for a name that does not exist: the nearest one, and the list."""
-    near = get_close_matches(name, known, n=1)
+    near = get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"Did you mean '{near[0]}'? " if near else ""
     return f"unknown {what} '{name}'. {hint}Known: {', '.join(sorted(known)) or 'none'}"

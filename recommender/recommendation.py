@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Outcome:
     """One candidate of the pool: its state, the verdict on its quality, and what was measured.
 
@@ -52,6 +52,9 @@ class Outcome:
     def name(self) -> str:
         """`owner/model@1a2b3c4d torch-int8`."""
         return f"{self.model}@{self.revision[:8]} {self.recipe.name}"
+
+    def __repr__(self) -> str:
+        return f"Outcome({self.name!r}, {self.state}, {self.verdict}: {self.reason!r})"
 
     @property
     def acceptable(self) -> bool:
@@ -141,7 +144,7 @@ class Plan:
         return f"{start}: at most {self.allowed_errors:,} errors are allowed"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Recommendation:
     """What a search found. `choice` is None when nothing was shown to be sufficient."""
 
@@ -168,7 +171,9 @@ class Recommendation:
         Raises NotFound for a name that is in no candidate.
         """
         if name is None:
-            return "\n".join(f"{o.name}: {o.reason}" for o in self.turned_down)
+            lines = [f"{o.name}: {o.reason}" for o in self.turned_down]
+            n_not_run = len(self.candidates) - len(lines) - (self.choice is not None)
+            return "\n".join([*lines, *([f"{n_not_run} more were not run"] if n_not_run else [])])
         found = [o for o in self.candidates if name in o.name]
         left_out = [f"{n}: {state}: {why}" for n, state, why in self.plan.left_out if name in n]
         if not found and not left_out:
@@ -178,9 +183,18 @@ class Recommendation:
     @property
     def turned_down(self) -> tuple[Outcome, ...]:
         """The candidates that were tried and are not the choice, in the pool's order."""
-        return tuple(
-            o for o in self.candidates if o is not self.choice and o.state is not State.NOT_NEEDED
-        )
+        not_run = (State.NOT_NEEDED, State.SKIPPED_BY_BUDGET)
+        return tuple(o for o in self.candidates if o is not self.choice and o.state not in not_run)
+
+    def __str__(self) -> str:
+        """The report that the command line prints."""
+        from recommender.reports.text import render
+
+        return render(self)
+
+    def __repr__(self) -> str:
+        chosen = self.choice.name if self.choice else None
+        return f"Recommendation(choice={chosen!r}, candidates={len(self.candidates)})"
 
     def load(self, *, threads: int = 1) -> "ReadyClassifier":
         """The choice, ready to be called with texts, from its pinned revision."""
@@ -250,7 +264,7 @@ def record(outcome: Outcome) -> dict[str, Any]:
         "revision": outcome.revision,
         "recipe": outcome.recipe.name,
         "state": str(outcome.state),
-        "verdict": str(outcome.verdict),
+        "verdict": str(outcome.verdict) if outcome.n_rows else "not run",
         "on_frontier": outcome.on_frontier,
         "license": outcome.license,
         "n_rows": outcome.n_rows,

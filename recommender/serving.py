@@ -23,7 +23,7 @@ from recommender.recommendation import Outcome
 from recommender.space import needed_files
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ReadyClassifier:
     """Call it with a text for its label, or with several texts for a list of labels."""
 
@@ -41,6 +41,9 @@ class ReadyClassifier:
         many = [texts] if isinstance(texts, str) else list(texts)
         answers = [self._label(scores) for scores in self.classifier.scores(many)] if many else []
         return answers[0] if isinstance(texts, str) else answers
+
+    def __repr__(self) -> str:
+        return f"ReadyClassifier(labels={self.labels.names!r}, folder={str(self.folder)!r})"
 
     def _label(self, scores: Any) -> str | None:  # Any: one row of the array
         if not all(map(isfinite, scores.tolist())):

@@ -83,7 +83,10 @@ def declare_pool(
     for model in {(model.id, model.revision): model for model in models}.values():
         refusal = _refusal(model, query, labels)
         if refusal is None and admitted == query.max_candidates:
-            limit = f"--max-candidates {query.max_candidates} models were taken, by downloads"
+            limit = (
+                f"--max-candidates {query.max_candidates} models were taken: the most downloaded, "
+                "then the smallest"
+            )
             refusal = LeftOut(model.name, State.SKIPPED_BY_BUDGET, limit)
         if refusal is not None:
             left_out.append(refusal)

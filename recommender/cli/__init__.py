@@ -1,9 +1,11 @@
 """The command line: one file a command, loaded when it is called. The home of click."""
 
+import _thread
 import os
 import signal
 import sqlite3
 import sys
+import threading
 from importlib import import_module
 from types import FrameType
 
@@ -58,6 +60,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; every expected error becomes one line and its exit code."""
     signal.signal(signal.SIGTERM, _terminate)
+    sys.unraisablehook = _raise_again
     try:
         code = cli.main(standalone_mode=False)
     except RecommenderError as error:
@@ -78,6 +81,16 @@ def main() -> None:
 
 def _terminate(number: int, frame: FrameType | None) -> None:
     raise Terminated
+
+
+def _raise_again(lost: "sys.UnraisableHookArgs") -> None:
+    """An interrupt that hits a destructor, as of a database connection, is swallowed by Python:
+    it is sent once more."""
+    if not issubclass(lost.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(lost)
+        return
+    number = signal.SIGTERM if issubclass(lost.exc_type, Terminated) else signal.SIGINT
+    threading.Timer(0.05, _thread.interrupt_main, [number]).start()
 
 
 def _fail(line: str, code: int) -> None:

@@ -3,7 +3,7 @@
 import re
 
 from recommender.leaderboard import Leaderboard
-from recommender.recommendation import Plan, Recommendation
+from recommender.recommendation import Outcome, Plan, Recommendation
 from recommender.reports.table import HEADER, Result, cells, clean, headline, metric_of, tried
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#])")
@@ -21,6 +21,8 @@ def render(result: Result, *, verbose: bool = True) -> str:
     if isinstance(result, Leaderboard):
         return f"# {escape(result.data)}: {result.n_rows:,} rows\n\n{_table(result)}"
     parts = [f"# {escape(headline(result))}", _table(result)]
+    if result.choice is not None:
+        parts.append(_choice(result.choice))
     reasons = [f"- {escape(o.name)}: {escape(o.reason)}" for o in result.turned_down]
     reasons += [f"- {escape(n)}: {s}: {escape(r)}" for n, s, r in result.plan.left_out]
     if result.plan.requirements and reasons:
@@ -40,6 +42,20 @@ def _table(result: Recommendation | Leaderboard) -> str:
     rows = [header, ["---"] * len(header)]
     rows += [[escape(cell) for cell in cells(result, o, metric)] for o in outcomes]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _choice(choice: Outcome) -> str:
+    labels = ", ".join(map(str, choice.labels.names)) if choice.labels else "unknown"
+    facts = {
+        "Choice": choice.name,
+        "Revision": f"{choice.revision} from {choice.source}",
+        "Labels": labels,
+        "Licence": choice.license or "unknown",
+    }
+    lines = [f"- {name}: {escape(value)}" for name, value in facts.items()]
+    return "\n".join(
+        ["`>` the choice, `*` on the frontier, `~` there from part of the rows", "", *lines]
+    )
 
 
 def _plan(plan: Plan) -> str:

@@ -63,10 +63,12 @@ def state_cell(outcome: Outcome) -> str:
 
 
 def mark(result: Result, outcome: Outcome) -> str:
-    """`>` for the choice, `*` for the frontier."""
+    """`>` for the choice, `*` for the frontier, `~` for a place there from part of the rows."""
     if isinstance(result, Recommendation) and outcome is result.choice:
         return ">"
-    return "*" if outcome.on_frontier else " "
+    if not outcome.on_frontier:
+        return " "
+    return "*" if outcome.state is State.EVALUATED else "~"
 
 
 HEADER = ("", "candidate", "quality", "size_mb", "p50_ms", "p95_ms", "peak_mb", "verdict")
@@ -111,4 +113,16 @@ def headline(result: Recommendation) -> str:
 
 
 def _ended(result: Recommendation) -> str:
-    return "" if result.ended == "complete" else f" before the {result.ended}"
+    return "" if result.ended == "complete" else f" before {end_of(result)}"
+
+
+def end_of(result: Recommendation) -> str:
+    """What ended the search early: `it was interrupted`, `the time limit`."""
+    by_signal = result.ended in ("interrupted", "terminated")
+    return f"it was {result.ended}" if by_signal else f"the {result.ended}"
+
+
+LEGEND = (
+    "> the choice   * on the frontier of quality, size and latency   ~ the same, from part of the "
+    "rows\nundecided: may truly meet the bar, but these rows cannot prove it   - not measured"
+)

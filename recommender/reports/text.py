@@ -8,9 +8,11 @@ from recommender.leaderboard import Leaderboard
 from recommender.recommendation import Outcome, Plan, Recommendation
 from recommender.reports.table import (
     HEADER,
+    LEGEND,
     Result,
     cells,
     clean,
+    end_of,
     headline,
     metric_of,
     tried,
@@ -58,8 +60,7 @@ def _table(result: Result, outcomes: Sequence[Outcome]) -> str:
         ).rstrip()
         for row in rows
     ]
-    legend = "> the choice   * on the frontier of quality, size and latency   - not measured"
-    return "\n".join([*lines, legend])
+    return "\n".join([*lines, LEGEND] if isinstance(result, Recommendation) else lines)
 
 
 def _shown(result: Recommendation, *, verbose: bool) -> list[Outcome]:
@@ -67,7 +68,8 @@ def _shown(result: Recommendation, *, verbose: bool) -> list[Outcome]:
     outcomes = tried(result)
     if verbose or not result.plan.requirements:
         return outcomes
-    return [o for o in outcomes if o.on_frontier or o is result.choice]
+    shown = [o for o in outcomes if o.on_frontier or o is result.choice]
+    return sorted(shown, key=lambda o: o is not result.choice)
 
 
 def _turned_down(result: Recommendation, *, verbose: bool) -> str:
@@ -111,10 +113,8 @@ def _by_model(result: Recommendation) -> list[str]:
 
 
 def _why_not_run(result: Recommendation) -> str:
-    if result.choice is None:
-        return f"the {result.ended} came first"
     if result.ended != "complete":
-        return f"the {result.ended} came first"
+        return f"not reached before {end_of(result)}"
     return f"predicted to have more {result.plan.minimize} than the choice"
 
 
@@ -137,7 +137,7 @@ def _notes(result: Recommendation) -> str:
     machine = result.environment.get("machine", "this machine")
     measured = f"timings: single requests on {threads} thread(s) of {machine}"
     remembered = ["answered from memory: nothing was loaded"] if result.from_memory else []
-    lines = [*result.notes, measured, *remembered]
+    lines = [*result.notes, *([measured, *remembered] if result.candidates else [])]
     return "\n".join(["Notes:", *(_wrap(f"  - {line}", "    ") for line in lines)])
 
 

@@ -25,6 +25,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     def go(*arguments: object, home: Path = tmp_path) -> tuple[int, str, str]:
         monkeypatch.setenv("RECOMMENDER_HOME", str(home))
         monkeypatch.setattr(sys, "argv", ["recommender", *map(str, arguments)])
+        monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)  # put back afterwards
         before = signal.getsignal(signal.SIGTERM)
         with pytest.raises(SystemExit) as ended:
             cli.main()
@@ -215,7 +216,7 @@ def test_an_interrupt_ends_neatly_with_what_is_known(
     process.send_signal(number)
     out, _ = process.communicate(timeout=60)  # also closes the pipe
     assert process.returncode == code
-    assert "before the" in out
+    assert "before it was" in out
     assert "recommender find" in out
 
 
