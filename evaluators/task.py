@@ -1,6 +1,6 @@
 """What must be done, and the settings that decide scores."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cache.key import JSONValue
 
@@ -20,10 +20,6 @@ class Task:
     def to_json(self) -> dict[str, JSONValue]:
         """The form that crosses processes and enters keys."""
         return {"name": self.name, "max_length": self.max_length, "batch_size": self.batch_size}
-
-    def with_max_length(self, tokens: int) -> "Task":
-        """The same task with another cut."""
-        return replace(self, max_length=tokens)
 
 
 TEXT_CLASSIFICATION = Task("text-classification")

@@ -3,7 +3,6 @@
 import time
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from cache.key import JSONValue, digest
 from cache.measurements import Measurements
@@ -18,9 +17,6 @@ from recommender.progress import Progress
 from recommender.query import Budget, Query
 from recommender.recommendation import SCHEMA_VERSION, Plan, Recommendation
 from recommender.trial import PASSING
-
-if TYPE_CHECKING:
-    pass
 
 
 def plan(query: Query, samples: Samples, home: Home, progress: Progress) -> Plan:

@@ -21,6 +21,7 @@ from recommender.finals import (
     needs_finals,
     time_finalists,
 )
+from recommender.guarantee import notes, promise
 from recommender.planning import Declared
 from recommender.recommendation import Outcome, Recommendation
 from recommender.requirement import STATIC_COSTS
@@ -30,9 +31,6 @@ from recommender.walk import choose, finalists, next_candidate, on_frontier
 
 if TYPE_CHECKING:
     from evaluators.worker_process import Worker
-
-
-from recommender.guarantee import notes, promise
 
 
 @dataclass(slots=True)
