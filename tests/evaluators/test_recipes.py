@@ -155,7 +155,7 @@ def test_artifact_is_named_by_what_it_depends_on(bert: Path, tmp_path: Path) -> 
         for name in ("fp32", "int8")
     )
     newer = replace(fp32, model=replace(model, revision="1" * 40))
-    short = TEXT_CLASSIFICATION.with_max_length(16)
+    short = replace(TEXT_CLASSIFICATION, max_length=16)
     folders = {artifact_folder(tmp_path, c, TEXT_CLASSIFICATION) for c in (fp32, int8, newer)}
     assert len(folders | {artifact_folder(tmp_path, fp32, short)}) == 4
     graphs = {graph_folder(tmp_path, c, TEXT_CLASSIFICATION) for c in (fp32, int8)}
