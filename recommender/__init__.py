@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from evaluators.measurement import Measurement, State
     from evaluators.samples import Samples
     from recommender.api import Leaderboard, find, measure, plan
-    from recommender.evidence import Verdict
+    from recommender.evidence.verdict import Verdict
     from recommender.recommendation import Outcome, Recommendation
     from recommender.requirement import Requirement
 
@@ -28,7 +28,7 @@ _HOMES = {
     "Recommendation": "recommender.recommendation",
     "Outcome": "recommender.recommendation",
     "Requirement": "recommender.requirement",
-    "Verdict": "recommender.evidence",
+    "Verdict": "recommender.evidence.verdict",
     "Samples": "evaluators.samples",
     "Candidate": "evaluators.candidate",
     "Recipe": "evaluators.candidate",

@@ -13,7 +13,8 @@ from evaluators.quality.score import quality
 from evaluators.samples import Row
 from recommender.bar import Bar, Target
 from recommender.bench import Bench
-from recommender.evidence import Verdict, lower_bound, upper_bound
+from recommender.evidence.binomial import lower_bound, upper_bound
+from recommender.evidence.verdict import Verdict
 from recommender.recommendation import Outcome
 from recommender.requirement import STATIC_COSTS, Requirement
 

@@ -6,7 +6,8 @@ from math import floor
 
 from cache.errors import BadInput
 from evaluators.measurement import Measurement
-from recommender.evidence import Verdict, below_or_undecided, max_errors, rows_needed
+from recommender.evidence.binomial import below_or_undecided, max_errors, rows_needed
+from recommender.evidence.verdict import Verdict
 from recommender.query import Query
 from recommender.requirement import Requirement
 

@@ -8,7 +8,7 @@ from cache.measurements import Figure
 from evaluators.candidate import Candidate
 from recommender.assessment import as_figure, as_measurement, explain
 from recommender.bench import Bench
-from recommender.evidence import Verdict
+from recommender.evidence.verdict import Verdict
 from recommender.query import Query
 from recommender.recommendation import Outcome
 from recommender.requirement import STATIC_COSTS

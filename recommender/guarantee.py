@@ -2,7 +2,7 @@
 
 from evaluators.samples import Samples
 from recommender.bench import Bench
-from recommender.evidence import Verdict
+from recommender.evidence.verdict import Verdict
 from recommender.planning import Declared, nothing_to_try
 from recommender.recommendation import Outcome
 

@@ -13,7 +13,7 @@ from recommender.assessment import failed
 from recommender.bar import Bar
 from recommender.bench import Bench, OutOfBudget, prepare
 from recommender.builder import is_built
-from recommender.evidence import Verdict
+from recommender.evidence.verdict import Verdict
 from recommender.finals import (
     is_confirmed,
     lacks_costs,

@@ -14,7 +14,7 @@ from evaluators.measurement import CandidateFailed, Measurement, State
 from evaluators.quality.score import quality
 from evaluators.samples import Samples
 from recommender.bench import conditions_key
-from recommender.evidence import Verdict
+from recommender.evidence.verdict import Verdict
 from recommender.recommendation import SCHEMA_VERSION, Outcome, record
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from cache.paths import Home
 from evaluators.candidate import Recipe
 from evaluators.labels import LabelMap
 from evaluators.measurement import Measurement, State
-from recommender.evidence import Verdict
+from recommender.evidence.verdict import Verdict
 
 if TYPE_CHECKING:
     import pandas

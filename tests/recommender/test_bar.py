@@ -5,7 +5,7 @@ import pytest
 from cache.errors import BadInput
 from evaluators.measurement import Measurement
 from recommender.bar import Bar
-from recommender.evidence import Verdict
+from recommender.evidence.verdict import Verdict
 from recommender.query import Query
 
 

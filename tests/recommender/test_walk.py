@@ -5,7 +5,7 @@ from dataclasses import replace
 from catalog.model import Model
 from evaluators.candidate import Candidate, Recipe
 from evaluators.measurement import Measurement, State
-from recommender.evidence import Verdict
+from recommender.evidence.verdict import Verdict
 from recommender.recommendation import Outcome
 from recommender.walk import choose, finalists, next_candidate, on_frontier
 

@@ -9,16 +9,9 @@ Pure Python on purpose: an answer from memory must not pay scipy's import, which
 the rest of it. The tests compare every function here with scipy.
 """
 
-from enum import StrEnum
 from math import exp, lgamma, log, log1p
 
-
-class Verdict(StrEnum):
-    """What the labels show about a candidate's quality."""
-
-    SUFFICIENT = "sufficient"
-    INSUFFICIENT = "insufficient"
-    UNDECIDED = "undecided"
+from recommender.evidence.verdict import Verdict
 
 
 def lower_bound(n_right: int, n_rows: int, level: float) -> float:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
 
-from recommender.evidence import (
+from recommender.evidence.binomial import (
     lower_bound,
     max_errors,
     rows_needed,

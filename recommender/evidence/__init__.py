@@ -1,0 +1,1 @@
+"""The statistics behind the answer; pure functions, no I/O."""
