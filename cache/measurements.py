@@ -1,13 +1,15 @@
 """Measurements, predictions for each row, and answers: everything that was paid for once."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cache.database import Migration, connect
+from cache.key import digest
+from cache.ledgers import Ledgers, create_ledgers
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -48,6 +50,36 @@ class Failure:
     age: timedelta
 
 
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Seconds that one step of the work took: `kind` is download, build, load or rows.
+
+    `mb` is what the step went through: the files of a download, the weights of a build or a load,
+    the text of rows. `n_parameters` is the model's; `n_rows` is 0 but for rows.
+    """
+
+    kind: str
+    backend: str
+    precision: str
+    n_parameters: float | None
+    mb: float
+    n_rows: int
+    seconds: float
+
+
+SPENT_KEPT = 40
+"""The last steps of each kind, backend and precision that are read back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One search as it was answered (JSON text), and when."""
+
+    key: str
+    answer: str
+    answered_at: str
+
+
 def _first_schema(database: "Database") -> None:
     database.table("candidates").create(
         {"key": str, "model": str, "revision": str, "source": str, "recipe": str, "detail": str,
@@ -72,7 +104,28 @@ def _first_schema(database: "Database") -> None:
     database.table("searched_rows").create({"row_key": str, "answer_key": str}, pk="row_key")
 
 
-MIGRATIONS: Mapping[str, Migration] = {"first schema": _first_schema}
+def _spent(database: "Database") -> None:
+    database.table("spent").create(
+        {"machine": str, "kind": str, "backend": str, "precision": str, "n_parameters": float,
+         "mb": float, "n_rows": int, "seconds": float, "at": str}
+    )  # fmt: skip
+    database.table("spent").create_index(["machine", "kind", "backend", "precision"])
+
+
+def _runs(database: "Database") -> None:
+    database.table("runs").create(
+        {"key": str, "samples": str, "question": str, "answer": str, "answered_at": str}, pk="key"
+    )
+    database.table("runs").create_index(["answered_at"])
+    database.table("searched_rows").drop()  # the ledgers know which labels were used
+
+
+MIGRATIONS: Mapping[str, Migration] = {
+    "first schema": _first_schema,
+    "seconds spent": _spent,
+    "ledgers": create_ledgers,
+    "runs": _runs,
+}
 
 
 class Measurements:
@@ -90,6 +143,11 @@ class Measurements:
     def close(self) -> None:
         """Release the file."""
         self._connection.close()
+
+    @property
+    def ledgers(self) -> Ledgers:
+        """Which labels were used, and for which declared candidates."""
+        return Ledgers(self._connection)
 
     # ------------------------------------------------------------------ candidates and failures
     def describe(self, key: str, description: Mapping[str, Any]) -> None:
@@ -195,25 +253,48 @@ class Measurements:
         ).fetchone()
         return str(row["answer"]) if row else None
 
-    def claim_rows(self, row_keys: Sequence[str], answer_key: str) -> int:
-        """Mark rows as used by a search; how many of them an earlier, other search had used."""
-        connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
-        connection.executemany(
-            "INSERT INTO searched_rows VALUES (?, ?) ON CONFLICT DO NOTHING",
-            ((row_key, answer_key) for row_key in row_keys),
+    # ------------------------------------------------------------------ runs
+    def record_run(self, answer: str, *, samples: str, question: Mapping[str, Any]) -> str:
+        """Keep one search's answer (JSON text), whatever ended it; its id."""
+        moment = _now()
+        key = digest([moment, answer])
+        self._connection.execute(
+            "INSERT INTO runs VALUES (?, ?, ?, ?, ?)",
+            (key, samples, json.dumps(question), answer, moment),
         )
-        connection.execute("CREATE TEMP TABLE asked (row_key TEXT PRIMARY KEY)")
-        connection.executemany(
-            "INSERT OR IGNORE INTO asked VALUES (?)", ((key,) for key in row_keys)
+        return key
+
+    def runs(self, *, prefix: str = "") -> Iterator[Run]:
+        """Past searches, the newest first; those whose id starts with `prefix`."""
+        rows = self._connection.execute(
+            "SELECT key, answer, answered_at FROM runs WHERE substr(key, 1, ?) = ? "
+            "ORDER BY answered_at DESC, rowid DESC",
+            (len(prefix), prefix),
         )
-        used = connection.execute(
-            "SELECT count(*) FROM searched_rows JOIN asked USING (row_key) WHERE answer_key <> ?",
-            (answer_key,),
-        ).fetchone()[0]
-        connection.execute("DROP TABLE asked")
-        connection.execute("COMMIT")
-        return int(used)
+        return (Run(row["key"], row["answer"], row["answered_at"]) for row in rows)
+
+    # ------------------------------------------------------------------ seconds
+    def record_spent(self, machine: str, steps: Iterable[Spent]) -> None:
+        """Remember how long steps of the work took on a machine."""
+        self._connection.executemany(
+            "INSERT INTO spent VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                (machine, s.kind, s.backend, s.precision, s.n_parameters, s.mb, s.n_rows,
+                 s.seconds, _now())
+                for s in steps
+            ),
+        )  # fmt: skip
+
+    def spent(self, machine: str) -> list[Spent]:
+        """The last steps of each kind, backend and precision on a machine, the oldest first."""
+        rows = self._connection.execute(
+            "SELECT kind, backend, precision, n_parameters, mb, n_rows, seconds FROM ("
+            "SELECT *, rowid AS place, row_number() OVER "
+            "(PARTITION BY kind, backend, precision ORDER BY rowid DESC) AS age "
+            "FROM spent WHERE machine = ?) WHERE age <= ? ORDER BY place",
+            (machine, SPENT_KEPT),
+        )
+        return [Spent(*row) for row in rows]
 
     # ------------------------------------------------------------------ upkeep
     def counts(self) -> dict[str, int]:
@@ -231,7 +312,9 @@ class Measurements:
         stale = "SELECT key FROM candidates WHERE created_at < ?"
         statements = {
             "answers": "DELETE FROM answers WHERE answered_at < ?",
+            "runs": "DELETE FROM runs WHERE answered_at < ?",
             "failures": "DELETE FROM failures WHERE failed_at < ?",
+            "spent": "DELETE FROM spent WHERE at < ?",
             "predictions": f"DELETE FROM predictions WHERE candidate_key IN ({stale})",  # noqa: S608
             "figures": f"DELETE FROM figures WHERE candidate_key IN ({stale})",  # noqa: S608
             "candidates": "DELETE FROM candidates WHERE created_at < ?",

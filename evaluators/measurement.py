@@ -10,8 +10,10 @@ class State(StrEnum):
     """How a candidate ended; every candidate of a pool ends in exactly one."""
 
     EVALUATED = "evaluated"
-    REJECTED_EARLY = "rejected early"
+    RACED_OUT = "raced out"
+    UNLIKELY = "unlikely to be certified"
     NOT_NEEDED = "not needed"
+    NOT_COVERED = "not covered"
     SKIPPED_BY_BUDGET = "skipped by budget"
     OVER_LIMIT = "over a limit"
     LABEL_MISMATCH = "label mismatch"

@@ -15,8 +15,9 @@ from recommender.leaderboard import Leaderboard, read_leaderboard
 from recommender.progress import Progress
 from recommender.query import DEFAULT_TASK, MAX_MODELS, Budget, Query
 from recommender.recommendation import Plan, Recommendation
+from recommender.runs import explain_run
 
-__all__ = ["Leaderboard", "find", "leaderboard", "measure", "plan"]
+__all__ = ["Leaderboard", "find", "leaderboard", "measure", "plan", "why"]
 
 Data = str | Path | Any  # a path, a Hub data set id, a Dataset, a DataFrame, or a list of dicts
 
@@ -41,6 +42,10 @@ def find(
     threads: int = 1,
     seed: int = 0,
     explore: int = 0,
+    duplicates: str = "drop",
+    group: str | None = None,
+    sampler: str = "cheapest",
+    mode: str = "auto",
     time_limit_s: float | None = None,
     max_download_mb: float | None = None,
     home: Path | Home | None = None,
@@ -53,7 +58,10 @@ def find(
     DataFrame, or a list of dicts. `require` holds texts as "accuracy >= 0.90" or
     "latency_p95_ms <= 20". `models` are ids with an optional @REVISION, `sources` are "hub" or
     "folder:PATH". `explore` models larger than the choice are run as well, each in its smallest
-    recipe, to show what more size would buy. `label_map` maps a label of the data to the model's
+    recipe, to show what more size would buy. `duplicates` ("drop" or "keep") and `group` (a
+    column) say what counts as one independent draw. `sampler` proposes the candidates ("cheapest",
+    or "tpe", "gp", "nsga2", "random" for comparison); `mode` is "pool", "open" or "auto"
+    (docs/guarantee.md). `label_map` maps a label of the data to the model's
     name for it. An interrupt (Ctrl-C) ends the search with what is known, and
     `Recommendation.ended` says so.
 
@@ -74,11 +82,17 @@ def find(
         threads=threads,
         seed=seed,
         explore=explore,
+        duplicates=duplicates,
+        group=group,
+        sampler=sampler,
+        mode=mode,
     ).needing_quality()
     with Progress(shown=progress) as shown:
         return answer(
             query,
-            samples_of(data, text=text, label=label, split=split),
+            samples_of(
+                data, text=text, label=label, split=split, group=group, slices=query.slice_columns
+            ),
             home=home_of(home),
             budget=Budget(time_limit_s, max_download_mb),
             progress=shown,
@@ -105,10 +119,14 @@ def plan(
     confidence: float = 0.95,
     threads: int = 1,
     seed: int = 0,
+    duplicates: str = "drop",
+    group: str | None = None,
+    sampler: str = "cheapest",
+    mode: str = "auto",
     home: Path | Home | None = None,
     progress: bool = False,
 ) -> Plan:
-    """What `find` would do: candidates, bytes, allowed errors, and who is left out and why.
+    """What `find` would do: candidates, time and bytes, what the rows can prove, who is left out.
 
     The arguments are those of `find`. Nothing is downloaded but metadata, nothing is run.
     """
@@ -126,9 +144,15 @@ def plan(
         confidence=confidence,
         threads=threads,
         seed=seed,
+        duplicates=duplicates,
+        group=group,
+        sampler=sampler,
+        mode=mode,
     ).needing_quality()
     with Progress(shown=progress) as shown:
-        samples = samples_of(data, text=text, label=label, split=split)
+        samples = samples_of(
+            data, text=text, label=label, split=split, group=group, slices=query.slice_columns
+        )
         return plan_only(query, samples, home_of(home), shown)
 
 
@@ -197,6 +221,16 @@ def leaderboard(
         return read_leaderboard(store, samples, task=task, label_map=label_map)
 
 
+def why(model: str, *, run: str | None = None, home: Path | Home | None = None) -> str:
+    """What became of each candidate of a model in the newest search that had it, and why.
+
+    `model` is a part of its name, `run` the first digits of another search's id. Raises NotFound
+    where no search had it.
+    """
+    with Measurements(home_of(home).measurements) as store:
+        return explain_run(store, model, run=run)
+
+
 def names(given: str | Sequence[str]) -> tuple[str, ...]:
     """One name or several, as a tuple."""
     return (given,) if isinstance(given, str) else tuple(given)
@@ -210,14 +244,15 @@ def mapping(label_map: Mapping[str, str] | None) -> dict[str, str]:
 
 
 def samples_of(
-    data: Data, *, text: str | None = None, label: str | None = None, split: str | None = None
-) -> Samples:
+    data: Data, *, text: str | None = None, label: str | None = None, split: str | None = None,
+    group: str | None = None, slices: Sequence[str] = (),
+) -> Samples:  # fmt: skip
     """The labelled rows behind a path, an id, or an object in memory."""
     if isinstance(data, Samples):
         return data
     if isinstance(data, str | Path):
-        return read_samples(data, text=text, label=label, split=split)
-    return Samples.of(data, text=text, label=label)
+        return read_samples(data, text=text, label=label, split=split, group=group, slices=slices)
+    return Samples.of(data, text=text, label=label, group=group, slices=slices)
 
 
 def home_of(home: Path | Home | None) -> Home:

@@ -1,22 +1,24 @@
 """What a candidate's answers and costs amount to: its verdict, and the reason in words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cache.key import digest
+from cache.key import JSONValue, digest
 from cache.measurements import Figure
 from evaluators.candidate import Candidate
 from evaluators.labels import LabelMap
 from evaluators.measurement import Measurement, State
 from evaluators.quality.score import quality
 from evaluators.samples import Row
-from recommender.bar import Bar, Target
 from recommender.bench import Bench
-from recommender.evidence.binomial import lower_bound, upper_bound
 from recommender.evidence.verdict import Verdict
-from recommender.recommendation import Outcome
+from recommender.recommendation import Claim, Outcome
+from recommender.reports.figures import certified
 from recommender.requirement import STATIC_COSTS, Requirement
+
+if TYPE_CHECKING:
+    from recommender.judgement import Judgement
 
 TOO_NOISY = "too noisy to decide"
 """How the A/A check words it, in a timing's note."""
@@ -42,6 +44,58 @@ def as_measurement(figure: Figure) -> Measurement:
     return Measurement(f.name, f.value, f.unit, f.n, f.low, f.high, f.note)
 
 
+def judge_seen(
+    bench: Bench, candidate: Candidate, seen: Sequence[Answered], *, final: bool = False
+) -> "Judgement":
+    """What the answers show; kept on the bench, for the bounds at the end."""
+    from recommender.judgement import judge
+
+    answers = [answer for _, answer in seen]
+    known = known_bounds(bench, candidate, bench.facts.units_of(len(seen)))
+    goal = bench.goal(candidate)
+    found = judge(bench.bar, bench.facts, answers, goal, known=known, final=final)
+    bench.judged[candidate.name] = found
+    return found
+
+
+def known_bounds(bench: Bench, candidate: Candidate, n_units: int) -> dict[str, float]:
+    """The certified bounds of its first units that were worked out before, by condition."""
+    samples = _bounds_key(bench, candidate, n_units)
+    figures = bench.store.figures(bench.key(candidate), conditions="", samples=samples)
+    keys = {asked.condition.key for asked in bench.bar.asked}
+    start = len(CERTIFIED)
+    return {
+        name[start:]: figure.value
+        for name, figure in figures.items()
+        if name.startswith(CERTIFIED) and name[start:] in keys
+    }
+
+
+def record_bounds(
+    bench: Bench, candidate: Candidate, n_units: int, bounds: Mapping[str, float]
+) -> None:
+    """Remember certified bounds: they decide every other target as well."""
+    figures = [Figure(CERTIFIED + key, bound, "ratio", n_units) for key, bound in bounds.items()]
+    samples = _bounds_key(bench, candidate, n_units)
+    bench.store.record_figures(bench.key(candidate), figures, samples=samples)
+
+
+CERTIFIED = "certified "
+
+
+def _bounds_key(bench: Bench, candidate: Candidate, n_units: int) -> str:
+    """Everything that a certified bound depends on besides the candidate's answers."""
+    goal = bench.goal(candidate)
+    ends: JSONValue = list(bench.bar.batch_ends)
+    facts: JSONValue = [bench.facts.digest, n_units]
+    mapped: JSONValue = dict(bench.query.label_map)
+    return digest([EVIDENCE_VERSION, facts, mapped, str(goal), ends])
+
+
+EVIDENCE_VERSION = 1
+"""Changes when the bets do, so that no bound of other bets is read back."""
+
+
 def assess(
     bench: Bench,
     candidate: Candidate,
@@ -49,21 +103,21 @@ def assess(
     labels: LabelMap,
 ) -> Outcome:
     """The outcome of a candidate from its answers; computes and stores what is not stored yet."""
-    n_wrong = n_wrong_of(seen)
-    complete = len(seen) == bench.bar.n_rows
+    complete = len(seen) == bench.samples.n
+    judged = judge_seen(bench, candidate, seen, final=True) if bench.bar.asked else None
+    verdict = judged.verdict if judged else Verdict.UNDECIDED
     measured = _quality(bench, candidate, seen, labels) if complete else []
-    verdict = bench.bar.verdict(n_wrong, len(seen), measured)
     stored = bench.store.figures(bench.key(candidate), conditions=bench.conditions)
     costs = {name: as_measurement(figure) for name, figure in stored.items()}
     outcome = Outcome(
         **_identity(candidate),
-        state=State.EVALUATED if complete else State.REJECTED_EARLY,
+        state=State.EVALUATED if complete or verdict is Verdict.SUFFICIENT else State.RACED_OUT,
         verdict=verdict,
         reason="",
         n_rows=len(seen),
-        n_wrong=n_wrong,
-        lower=lower_bound(len(seen) - n_wrong, len(seen), bench.bar.level),
-        upper=upper_bound(len(seen) - n_wrong, len(seen), bench.bar.level),
+        n_wrong=n_wrong_of(seen),
+        n_units=bench.facts.units_of(len(seen)),
+        claims=judged.claims if judged else (),
         labels=labels,
         measurements={**costs, **{m.name: m for m in measured}},
     )
@@ -101,7 +155,7 @@ def explain(bench: Bench, outcome: Outcome) -> Outcome:
     """The outcome with the limits that it misses, and its reason in words."""
     misses = tuple(_miss(limit, outcome) for limit in bench.query.limits if _misses(limit, outcome))
     outcome = replace(outcome, misses=misses)
-    return replace(outcome, reason=_reason(bench.bar, outcome))
+    return replace(outcome, reason=_reason(bench, outcome))
 
 
 def _misses(limit: Requirement, outcome: Outcome) -> bool:
@@ -129,32 +183,30 @@ def _miss(limit: Requirement, outcome: Outcome) -> str:
     return f"{limit.measure} is {shown}, asked: {limit}"
 
 
-def _reason(bar: Bar, outcome: Outcome) -> str:
-    if outcome.state is State.REJECTED_EARLY:
-        return (
-            f"{outcome.n_wrong} wrong in the first {outcome.n_rows} rows; "
-            f"at most {bar.hopeless_above} in {bar.n_rows} can pass"
-        )
+def _reason(bench: Bench, outcome: Outcome) -> str:
     if outcome.misses and outcome.verdict is Verdict.SUFFICIENT:
         return "; ".join(outcome.misses)
-    return "; ".join(_target_reason(target, bar, outcome) for target in bar.targets) or "measured"
+    if not outcome.claims:
+        return "measured"
+    said = "; ".join(_claim_reason(claim, outcome) for claim in outcome.claims)
+    given = f"{outcome.n_rows:,} of {bench.samples.n:,} rows"
+    if outcome.state is State.RACED_OUT and outcome.verdict is Verdict.UNDECIDED:
+        return f"{said}; raced out after {given}: unlikely to be certified with all of them"
+    return said if outcome.n_rows == bench.samples.n else f"{said}, after {given}"
 
 
-def _target_reason(target: Target, bar: Bar, outcome: Outcome) -> str:
-    value = outcome.value(target.metric)
-    found = f"{target.metric} {value:.4f}" if value is not None else f"{target.metric} not measured"
-    if target.level is None:
-        relation = ">=" if value is not None and value >= target.value else "<"
-        return f"{found} {relation} {target.value:.4f} (estimate, not proven)"
-    if outcome.verdict is Verdict.SUFFICIENT:
-        return f"{found}, proven >= {target.value:g} (lower bound {outcome.lower:.4f})"
-    allowed = max(bar.hopeless_above, 0)
-    if outcome.verdict is Verdict.INSUFFICIENT:
-        return f"{found}: its upper bound {outcome.upper:.4f} is below {target.value:g}"
-    return (
-        f"{found} is not enough to prove {target.value:g}: {outcome.n_wrong} wrong, "
-        f"at most {allowed} allowed (lower bound {outcome.lower:.4f})"
-    )
+def _claim_reason(claim: Claim, outcome: Outcome) -> str:
+    value = "not measured" if claim.estimate is None else f"{claim.estimate:.4f}"
+    found, is_sufficient = f"{claim.subject} {value}", outcome.verdict is Verdict.SUFFICIENT
+    kind = "" if claim.exact else " (approximate)"
+    is_below = claim.estimate is not None and claim.estimate < claim.target
+    if outcome.verdict is Verdict.INSUFFICIENT and claim.exact and is_below:
+        return f"{found}, shown to miss {claim.target:g}"
+    if claim.lower is None:
+        shown = f", certified >= {claim.target:g}" if is_sufficient else ""
+        return found + shown + kind
+    bound = f"{found}, {certified(claim)}{kind}"
+    return bound if is_sufficient else f"{bound}, not {claim.target:g}"
 
 
 def _identity(candidate: Candidate) -> dict[str, Any]:

@@ -1,129 +1,118 @@
-"""The bar that quality must reach: each requirement's target, and whether it can be proven."""
+"""The bar that quality must reach: each asked quality as a condition with its target."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from math import floor
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from cache.errors import BadInput
-from evaluators.measurement import Measurement
-from recommender.evidence.binomial import below_or_undecided, max_errors, rows_needed
-from recommender.evidence.verdict import Verdict
+from recommender.evidence.conditions import APPROXIMATE, CLASS_METRICS, EXACT, Condition, is_exact
 from recommender.query import Query
 from recommender.requirement import Requirement
 
-PROVABLE = "accuracy"
-"""The one metric with an exact bound so far; the others are decided by estimates."""
-
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """One quality requirement as a number; `level` is None where an estimate decides.
+class Asked:
+    """One quality requirement: what is tested, and where its target lies on that scale.
 
-    `allowed_errors` is the most wrong answers with which accuracy can still reach it; -1 where
-    not even a faultless run can, None for metrics that no count decides.
+    `target` is None while it waits for the baseline's certified upper bound. `level` is the
+    target as a quality between 0 and 1, also where a paired difference is tested.
     """
 
     requirement: Requirement
-    value: float
-    level: float | None
-    allowed_errors: int | None
+    condition: Condition
+    target: float | None
+    exact: bool
+    level: float = 0.0
+
+    @classmethod
+    def of(cls, requirement: Requirement, positive: str | None) -> "Asked":
+        """The condition that a requirement stands for.
+
+        A class metric relative to a baseline is no mean of paired differences: its target waits for
+        the baseline's certified upper bound. BadInput where no test is known.
+        """
+        exact = is_exact(requirement.measure)
+        if not exact and requirement.measure not in APPROXIMATE:
+            raise BadInput(
+                f"'{requirement}': no test is known for {requirement.measure}, so nothing can be "
+                f"claimed about it; ask for one of {', '.join(sorted(EXACT | APPROXIMATE))}, and "
+                f"see it with: recommender measure --metric {requirement.measure}"
+            )
+        if not exact and requirement.relative:
+            raise BadInput(
+                f"'{requirement}': {requirement.measure} has no test against a baseline; ask for "
+                "accuracy, f1, precision or recall, or give a number"
+            )
+        label = requirement.label or (positive if requirement.measure in CLASS_METRICS else None)
+        paired = requirement.relative if requirement.measure not in CLASS_METRICS else ""
+        condition = Condition(requirement.measure, label, requirement.slice, paired)
+        if not requirement.relative or paired:
+            sign = -1.0 if paired == "minus" else 1.0
+            level = 0.0 if requirement.relative else requirement.bound
+            return cls(requirement, condition, sign * requirement.bound, exact, level)
+        return cls(requirement, condition, None, exact)
 
     @property
-    def metric(self) -> str:
-        """The quality metric that it bounds."""
-        return self.requirement.measure
+    def subject(self) -> str:
+        """What is claimed about: `recall[urgent]`, `accuracy / baseline`."""
+        return self.condition.key if self.condition.relative else self.requirement.subject
+
+    @property
+    def waits(self) -> bool:
+        """Whether the baseline's certified upper bound decides the target."""
+        return bool(self.requirement.relative) and not self.condition.relative
 
 
-def _target(
-    requirement: Requirement, baseline: float | None, *, n_rows: int, level: float
-) -> Target:
-    value = requirement.target(baseline)
-    if requirement.measure != PROVABLE:
-        return Target(requirement, value, None, None)
-    if requirement.of_baseline:
-        return Target(requirement, value, None, floor(n_rows * (1 - value) + 1e-9))
-    allowed = max_errors(n_rows, value, level)
-    return Target(requirement, value, level, -1 if allowed is None else allowed)
+@dataclass(frozen=True, slots=True)
+class Screening:
+    """What a candidate that is screened would have to pass: the held-out units, at a level."""
+
+    n_units: int
+    level: float
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """All quality requirements of a search, for n_rows rows and one candidate's share of delta."""
+    """All asked qualities, the units that they are judged on, and each candidate's goal.
 
-    targets: tuple[Target, ...]
-    n_rows: int
-    level: float
+    `batch_ends` are the numbers of units after each batch of labels; `goals` maps a line of the
+    ledger to log(1/alpha), the wealth at which its candidate is certified. With `screening`
+    nothing is certified on these units; chances are those of passing on the held-out ones.
+    """
 
-    @classmethod
-    def declare(
-        cls,
-        query: Query,
-        *,
-        n_rows: int,
-        n_candidates: int,
-        baseline: dict[str, float] | None = None,
-    ) -> "Bar":
-        """The bar of a query; `baseline` maps a metric to its value for the baseline model."""
-        level = query.delta / max(1, n_candidates)
-        known = baseline or {}
-        targets = tuple(
-            _target(requirement, known.get(requirement.measure), n_rows=n_rows, level=level)
-            for requirement in query.quality
-        )
-        return cls(targets, n_rows, level)
+    asked: tuple[Asked, ...]
+    n_units: int
+    batch_ends: tuple[int, ...]
+    goals: Mapping[str, float]
+    screening: Screening | None = None
 
     @property
-    def proven(self) -> bool:
-        """Whether every target has an exact bound."""
-        return bool(self.targets) and all(target.level is not None for target in self.targets)
+    def exact(self) -> bool:
+        """Whether every asked quality has an exact test."""
+        return all(asked.exact for asked in self.asked)
 
     @property
-    def allowed_errors(self) -> int | None:
-        """The most wrong answers with which the exact targets can be met; None without one."""
-        exact = [t.allowed_errors or 0 for t in self.targets if t.level is not None]
-        return min(exact, default=None)
+    def search_target(self) -> float:
+        """The first target as a quality between 0 and 1, for the search's guesses."""
+        return self.asked[0].level if self.asked else 0.0
 
-    @property
-    def hopeless_above(self) -> int:
-        """A candidate with more wrong answers than this cannot pass, whatever is left."""
-        counted = [t.allowed_errors for t in self.targets if t.allowed_errors is not None]
-        return min([self.n_rows, *counted])
+    def with_baseline(self, values: Mapping[str, float], upper: Mapping[str, float]) -> "Bar":
+        """The bar with the relative targets settled.
 
-    def require_enough_rows(self, n_candidates: int) -> None:
-        """BadInput where these rows can prove the target for no candidate, however good."""
-        for target in self.targets:
-            if target.level is not None and target.allowed_errors == -1:
-                if target.value >= 1:
-                    raise BadInput(f"'{target.requirement}' can be proven by no number of rows")
-                needed = rows_needed(target.value, target.level)
-                raise BadInput(
-                    f"{self.n_rows} rows cannot prove '{target.requirement}' for {n_candidates} "
-                    f"candidates, not even without an error; give at least {needed} rows, "
-                    "or name fewer candidates (--model, --backend, --max-candidates)"
-                )
+        `values` are the baseline's estimates by metric subject, `upper` its certified upper bounds
+        by condition key, for the targets that waited.
+        """
+        return replace(self, asked=tuple(_settled(a, values, upper) for a in self.asked))
 
-    def verdict(self, n_wrong: int, n_seen: int, quality: Sequence[Measurement]) -> Verdict:
-        """The verdict on a candidate: the worst over all targets."""
-        values = {measurement.name: measurement.value for measurement in quality}
-        found = [self._judge(target, n_wrong, n_seen, values) for target in self.targets]
-        for verdict in (Verdict.INSUFFICIENT, Verdict.UNDECIDED):
-            if verdict in found:
-                return verdict
-        return Verdict.SUFFICIENT if found else Verdict.UNDECIDED
 
-    def _judge(
-        self, target: Target, n_wrong: int, n_seen: int, values: dict[str, float]
-    ) -> Verdict:
-        if target.level is not None:
-            if n_seen == self.n_rows and n_wrong <= (target.allowed_errors or 0):
-                return Verdict.SUFFICIENT
-            right = n_seen - n_wrong
-            return below_or_undecided(right, n_seen, target=target.value, level=target.level)
-        if n_seen < self.n_rows:
-            allowed = target.allowed_errors
-            too_many = allowed is not None and n_wrong > allowed
-            return Verdict.INSUFFICIENT if too_many else Verdict.UNDECIDED
-        value = values.get(target.metric)
-        if value is None:
-            return Verdict.UNDECIDED
-        return Verdict.SUFFICIENT if value >= target.value else Verdict.INSUFFICIENT
+def _settled(asked: Asked, values: Mapping[str, float], upper: Mapping[str, float]) -> Asked:
+    if asked.waits:
+        target = asked.requirement.target(upper[asked.condition.key])
+        return replace(asked, target=target, level=target)
+    if asked.requirement.relative:
+        return replace(asked, level=asked.requirement.target(values[asked.condition.key]))
+    return asked
+
+
+def asked_of(query: Query) -> tuple[Asked, ...]:
+    """The conditions of a query, in the order in which they were asked."""
+    return tuple(Asked.of(requirement, query.positive) for requirement in query.quality)

@@ -1,14 +1,16 @@
 """What all trials of a search share, and how a candidate's files come to be on this machine."""
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from math import inf, log
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cache.errors import AccessRequired, NotFound, RecommenderError, SourceUnavailable, StoreError
 from cache.key import JSONValue, digest
-from cache.measurements import Measurements
+from cache.measurements import Measurements, Spent
 from cache.paths import Home
 from catalog.model import File, Model
 from catalog.protocols import Source
@@ -19,14 +21,18 @@ from evaluators.hardware import Machine
 from evaluators.measurement import CandidateFailed, State
 from evaluators.protocols import RecipeMethod
 from evaluators.samples import Samples
-from recommender.bar import Bar
+from recommender.bar import Bar, Screening
 from recommender.builder import PROBE_ROWS, build, is_built
+from recommender.costs import spent_key, spent_on
 from recommender.progress import Progress
 from recommender.query import Budget, Query
 from recommender.space import needed_files
 
 if TYPE_CHECKING:
     from evaluators.worker_process import Worker
+    from recommender.evidence.split import HeldOut
+    from recommender.facts import Facts
+    from recommender.judgement import Judgement
 
 REQUEST_DEADLINE_S = 300.0
 
@@ -40,11 +46,12 @@ class OutOfBudget(RecommenderError):
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What all trials of a search share. `rows` are in the one fixed random order."""
+    """What all trials of a search share. The samples' rows are in the one fixed random order."""
 
     query: Query
     samples: Samples
     bar: Bar
+    facts: "Facts"
     home: Home
     store: Measurements
     sources: Mapping[str, Source]
@@ -57,12 +64,61 @@ class Bench:
     conditions: str  # what timings and memory depend on besides the candidate
     stop_at: float | None = None  # of time.monotonic()
     downloaded: dict[tuple[str, str], float] = field(default_factory=dict)  # file -> MB
+    judged: dict[str, "Judgement"] = field(default_factory=dict)  # by the candidate's name
 
     def key(self, candidate: Candidate) -> str:
         """Everything that a candidate's predictions depend on besides the row's text."""
         versions = self.versions[candidate.recipe.backend]
         run_with: JSONValue = [versions, list(self.machine.cpu_flags), self.query.threads]
         return digest([BUILD_VERSION, candidate.artifact_key, self.query.task.to_json(), run_with])
+
+    @contextmanager
+    def timed(self, kind: str, candidate: Candidate) -> Iterator[None]:
+        """Remember how long a step took, so that later plans know; not where it failed."""
+        started = time.monotonic()
+        yield
+        self.record_spent(spent_on(kind, candidate, time.monotonic() - started))
+
+    def record_spent(self, step: Spent) -> None:
+        """Remember one step's seconds for this machine and number of threads."""
+        self.store.record_spent(spent_key(self.machine, self.query.threads), [step])
+
+    def goal(self, candidate: Candidate) -> float:
+        """The wealth at which the candidate is certified; infinite where no ledger covers it."""
+        return self.bar.goals.get(line_key(candidate, self.query), inf)
+
+    def after(self, n_units: int) -> "Bench":
+        """The bench without the first units, as for a candidate that may not use them."""
+        first = self.facts.rows_of(n_units)
+        ends = tuple(end - n_units for end in self.bar.batch_ends if end > n_units)
+        bar = replace(self.bar, n_units=self.bar.n_units - n_units, batch_ends=ends)
+        return replace(
+            self,
+            samples=replace(self.samples, rows=self.samples.rows[first:]),
+            facts=self.facts.rows(first, self.samples.n),
+            row_keys=self.row_keys[first:],
+            bar=bar,
+            judged={},
+        )
+
+    def screening(self, n_units: int, held_out: "HeldOut[Bench]") -> "Bench":
+        """The bench with the first units alone, on which nothing is certified."""
+        end = self.facts.rows_of(n_units)
+        later = Screening(self.bar.n_units - n_units, held_out.next_level or 0.0)
+        bar = replace(self.bar, n_units=n_units, batch_ends=(n_units,), goals={}, screening=later)
+        return replace(
+            self,
+            samples=replace(self.samples, rows=self.samples.rows[:end]),
+            facts=self.facts.rows(0, end),
+            row_keys=self.row_keys[:end],
+            bar=bar,
+            judged={},
+        )
+
+    def at_level(self, candidate: Candidate, level: float) -> "Bench":
+        """The bench on which one candidate has this much of delta."""
+        goals = {line_key(candidate, self.query): -log(level)}
+        return replace(self, bar=replace(self.bar, goals=goals))
 
     def artifact(self, candidate: Candidate) -> Path:
         """Where the candidate is built."""
@@ -90,6 +146,16 @@ class Bench:
             raise OutOfBudget("time limit")
 
 
+def line_key(candidate: Candidate, query: Query) -> str:
+    """The prediction function that a line of the ledger names.
+
+    Threads, batches and library versions are not meant to change predictions, so they are no
+    hypotheses of their own (docs/guarantee.md).
+    """
+    mapped: JSONValue = dict(query.label_map)
+    return digest([candidate.artifact_key, query.task.to_json(), mapped])
+
+
 def conditions_key(machine: Machine, threads: int, fingerprint: str) -> str:
     """The key of the machine, the threads and the texts that figures are taken with."""
     return digest([machine.key, threads, fingerprint])
@@ -99,15 +165,17 @@ def prepare(bench: Bench, candidate: Candidate, worker: "Worker") -> Path:
     """The candidate's artifact, fetched and built where it is not yet there."""
     if is_built(bench.home, candidate, bench.query.task):
         return bench.artifact(candidate)
-    return build(
-        candidate,
-        worker,
-        source=_fetch(bench, candidate),
-        task=bench.query.task,
-        home=bench.home,
-        methods=bench.methods,
-        texts=[row.text for row in bench.samples.rows[:PROBE_ROWS]],
-    )
+    source = _fetch(bench, candidate)
+    with bench.timed("build", candidate):
+        return build(
+            candidate,
+            worker,
+            source=source,
+            task=bench.query.task,
+            home=bench.home,
+            methods=bench.methods,
+            texts=[row.text for row in bench.samples.rows[:PROBE_ROWS]],
+        )
 
 
 FETCH_STATES: Mapping[type[Exception], State] = {
@@ -133,16 +201,23 @@ def fetch_or_fail(source: Source, model: Model, paths: Sequence[str]) -> Path:
 def _fetch(bench: Bench, candidate: Candidate) -> Path:
     model = candidate.model
     files = needed_files(model, candidate.recipe)
-    if not model.source.startswith("folder:"):
-        _spend_download(bench, model, files)
-    return fetch_or_fail(bench.sources[model.source], model, [file.path for file in files])
+    source, paths = bench.sources[model.source], [file.path for file in files]
+    if model.source.startswith("folder:") or not _spend_download(bench, model, files):
+        return fetch_or_fail(source, model, paths)
+    with bench.timed("download", candidate):
+        return fetch_or_fail(source, model, paths)
 
 
-def _spend_download(bench: Bench, model: Model, files: Sequence[File]) -> None:
-    """Count files that this search has not fetched yet; CandidateFailed beyond the budget."""
+def _spend_download(bench: Bench, model: Model, files: Sequence[File]) -> bool:
+    """Count files that this search has not fetched yet; CandidateFailed beyond the budget.
+
+    Whether all of them are new to it.
+    """
     new = {(model.name, file.path): file.size_bytes / 1e6 for file in files}
     total_mb = sum({**bench.downloaded, **new}.values())
     limit = bench.budget.max_download_mb
     if limit is not None and total_mb > limit:
         raise CandidateFailed(State.SKIPPED_BY_BUDGET, f"--max-download {limit:g} MB is used up")
+    unseen = not new.keys() & bench.downloaded.keys()
     bench.downloaded.update(new)
+    return unseen

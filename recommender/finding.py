@@ -3,6 +3,7 @@
 import time
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from cache.key import JSONValue, digest
 from cache.measurements import Measurements
@@ -11,20 +12,26 @@ from evaluators.hardware import library_versions, machine
 from evaluators.samples import Samples
 from recommender.assessment import TOO_NOISY
 from recommender.bench import Bench, conditions_key
-from recommender.hunt import Hunt
+from recommender.costs import CostModel, forecast, spent_key
 from recommender.planning import Declared, Shelf, declare
 from recommender.progress import Progress
 from recommender.query import Budget, Query
 from recommender.recommendation import SCHEMA_VERSION, Plan, Recommendation
+from recommender.requirement import Requirement
 from recommender.trial import PASSING
+
+if TYPE_CHECKING:
+    from recommender.hunt import Hunt
 
 
 def plan(query: Query, samples: Samples, home: Home, progress: Progress) -> Plan:
-    """What a search would do, without doing it."""
+    """What a search would do, without doing it; no ledger is written."""
     for note in samples.notes:
         progress.say(note)
-    with Shelf.open(home, query.sources) as shelf:
-        return declare(query, samples, shelf, progress).plan
+    with Shelf.open(home, query.sources) as shelf, Measurements(home.measurements) as store:
+        declared = declare(query, samples, shelf, store, progress, read_only=True)
+        costs = CostModel.learn(store.spent(spent_key(machine(), query.threads)))
+        return replace(declared.plan, cost=_forecast(declared, costs))
 
 
 def answer(
@@ -42,12 +49,14 @@ def answer(
     with ExitStack() as stack:
         shelf = stack.enter_context(Shelf.open(home, query.sources))
         store = stack.enter_context(Measurements(home.measurements))
-        declared = declare(query, samples, shelf, progress)
+        _remember_source(store, samples)
+        declared = declare(query, samples, shelf, store, progress)
         here = machine()
         bench = Bench(
             query=query,
             samples=declared.samples,
             bar=declared.bar,
+            facts=declared.facts,
             home=home,
             store=store,
             sources=shelf.sources,
@@ -65,15 +74,65 @@ def answer(
         stored = store.answer(key)
         if stored is not None:
             return replace(Recommendation.from_json(stored).remembered(), command=command)
-        for note in samples.notes:
+        for note in (*samples.notes, *declared.warnings):
             progress.say(note)
         progress.say(declared.plan.sentence())
-        found = Hunt(declared, bench, stack, key, command).finish()
-        if found.ended == "complete" and _is_lasting(found):
-            store.record_answer(
-                key, found.to_json(), samples=samples.fingerprint, question=query.to_json()
-            )
-        return found
+        return _searched(declared, bench, stack, key, command)
+
+
+def _searched(
+    declared: Declared, bench: Bench, stack: ExitStack, key: str, command: str
+) -> Recommendation:
+    """Run the search, and remember its answer as a run, and as the answer where it is lasting."""
+    from recommender.hunt import Hunt
+    from recommender.reply import recommendation_of
+    from recommender.runner import Runner
+
+    store = bench.store
+    if declared.opened is not None:
+        store.ledgers.mark_used(declared.opened.hash)
+    costs = CostModel.learn(store.spent(spent_key(bench.machine, bench.query.threads)))
+    hunt = Hunt(declared, bench, Runner(stack, costs), key)
+    hunt.finish()
+    found = recommendation_of(hunt, command)
+    text, question = found.to_json(), bench.query.to_json()
+    fingerprint = bench.samples.fingerprint
+    if found.ended == "complete" and _is_lasting(found):
+        store.record_answer(key, text, samples=fingerprint, question=question)
+    store.record_run(text, samples=fingerprint, question=question)
+    if len(declared.pool) and bench.query.quality:
+        record_frontier(hunt, found)
+    return found
+
+
+def record_frontier(hunt: "Hunt", found: Recommendation) -> None:
+    """Fill the second study, with several objectives, where Optuna was used anyway."""
+    if hunt.runner.worker is None:
+        return
+    from recommender.search.front import FrontPoint, record_front
+
+    points = [
+        FrontPoint(o.name, quality, latency, size, o.acceptable)
+        for o in found.candidates
+        if (quality := o.quality(hunt.metric)) is not None
+        and (latency := o.value("latency_p50_ms")) is not None
+        and (size := o.value("size_mb")) is not None
+    ]
+    record_front(hunt.bench.home.studies, f"{found.data['name']} {hunt.key[:12]} front", points)
+
+
+def _remember_source(store: Measurements, samples: Samples) -> None:
+    """Rows that came from a data set of the Hub are recognised later, also in a local file."""
+    if samples.dataset is not None:
+        store.ledgers.remember_source([row.key for row in samples.rows], samples.dataset)
+
+
+def _forecast(declared: Declared, costs: CostModel) -> str:
+    left = [(candidate, declared.samples.n) for candidate in declared.pool.candidates]
+    texts = [row.text for row in declared.samples.rows]
+    row_kb = sum(map(len, texts)) / 1e3 / max(1, len(texts))
+    found = forecast(costs, left, download_mb=declared.pool.download_mb, row_kb=row_kb)
+    return found.describe()
 
 
 def _versions(declared: Declared) -> dict[str, dict[str, str]]:
@@ -83,7 +142,12 @@ def _versions(declared: Declared) -> dict[str, dict[str, str]]:
 
 
 def _is_lasting(found: Recommendation) -> bool:
-    """Whether nothing in the answer was this hour's fault: noise, the network, a worker's end."""
+    """Whether nothing in the answer was this hour's fault: noise, the network, a worker's end.
+
+    What was claimed about timings holds under the load that there was: it is timed afresh.
+    """
+    if any(Requirement.parse(text).is_timed for text in found.plan.requirements):
+        return False
     noisy = any(TOO_NOISY in miss for outcome in found.candidates for miss in outcome.misses)
     return not noisy and all(outcome.state not in PASSING for outcome in found.candidates)
 
@@ -107,5 +171,7 @@ def answer_key(bench: Bench, declared: Declared) -> str:
         declared.samples.fingerprint,
         declared.samples.name,
     ]
-    everything: JSONValue = [asked, keys, baseline, left_out, bench.conditions]
+    opened = declared.opened
+    ledger: JSONValue = [opened.hash, list(opened.batch_ends)] if opened else None
+    everything: JSONValue = [asked, ledger, keys, baseline, left_out, bench.conditions]
     return digest([SCHEMA_VERSION, everything])

@@ -1,43 +1,71 @@
 """What an answer promises, and what its reader should know besides."""
 
+from collections.abc import Mapping
+
 from evaluators.samples import Samples
 from recommender.bench import Bench
 from recommender.evidence.verdict import Verdict
+from recommender.finals import timing_promise
+from recommender.no_answer import without_answer
 from recommender.planning import Declared, nothing_to_try
 from recommender.recommendation import Outcome
 
 
-def promise(bench: Bench, outcomes: list[Outcome], used_before: int) -> str:
+def promise(
+    bench: Bench, declared: Declared, outcomes: list[Outcome], choice: Outcome | None
+) -> str:
     """What the answer promises, in words; nothing where nothing was called sufficient."""
-    bar, query = bench.bar, bench.query
+    query, plan = bench.query, declared.plan
     asked = " and ".join(str(r) for r in query.quality)
-    if not bar.targets:
-        return "no quality was asked for: these are estimates, nothing is proven"
-    if not bar.proven:
-        return f"'{asked}' was decided by estimates on {bar.n_rows:,} rows: estimate, not proven"
+    if not bench.bar.asked:
+        return "no quality was asked for: these are estimates, nothing is certified"
     if not any(outcome.verdict is Verdict.SUFFICIENT for outcome in outcomes):
         return "nothing was called sufficient, so nothing is claimed"
     sentence = (
-        f"if these {bar.n_rows:,} rows are independent draws from the inputs you will meet, the "
-        f"chance that any candidate called sufficient truly misses '{asked}' is at most "
-        f"{query.delta:.3g} (exact binomial bounds at {query.delta:.3g}/{len(outcomes)} each)"
+        f"if these {plan.n_units:,} units ({plan.estimand}) are independent draws from the inputs "
+        f"you will meet, the chance that any candidate called sufficient truly misses '{asked}' "
+        f"is at most {query.delta:.3g}, {_scope(declared)}"
     )
-    repeats = len(bench.row_keys) - len(set(bench.row_keys))
-    if repeats:
-        sentence += f"; {repeats:,} of them repeat a text, and repeats are no new evidence"
-    if used_before:
-        sentence += "; the guarantee covered the first search on these labels, this is a later one"
-    return sentence
+    if not bench.bar.exact:
+        sentence += "; approximate: a large-sample bound, not an exact one"
+    timed = timing_promise(choice, query) if choice else None
+    parts = [sentence, timed, OPTIMISTIC]
+    return ". ".join(part for part in parts if part)
 
 
-def notes(outcomes: list[Outcome], declared: Declared) -> list[str]:
-    """What the reader should know besides the answer."""
+OPTIMISTIC = (
+    "The estimate of the choice is optimistic, since it was chosen for it; the certified bound is "
+    "not. A smaller sufficient model may exist that these labels cannot prove"
+)
+
+
+def _scope(declared: Declared) -> str:
+    plan = declared.plan
+    if plan.mode == "open":
+        return (
+            "however the first fifth was searched: it was screened there and certified on the rest"
+        )
+    return (
+        f"however the search looked, stopped or chose among the {plan.n_candidates} declared "
+        f"candidates (ledger {plan.ledger[:8]}, order seed {plan.seed})"
+    )
+
+
+def notes(
+    benches: Mapping[str, Bench], bench: Bench, declared: Declared, outcomes: list[Outcome]
+) -> list[str]:
+    """What the reader should know besides the answer.
+
+    `benches` are those that candidates were judged on, by name; the others were on `bench`.
+    """
     found = []
     empty = nothing_to_try(declared)
     if empty:
         found.append(empty)
     if declared.query.quality and not any(outcome.acceptable for outcome in outcomes):
-        found += _closest(outcomes, declared)
+        every = {outcome.name: benches.get(outcome.name, bench) for outcome in outcomes}
+        found += without_answer(every, declared, outcomes)
+    found += declared.warnings
     off = [o for o in outcomes if _prediction_error(o) > 0.05]
     if off:
         worst = max(off, key=_prediction_error)
@@ -47,19 +75,6 @@ def notes(outcomes: list[Outcome], declared: Declared) -> list[str]:
             f"{worst.value('size_mb'):.3g} MB measured"
         )
     return found + _cut_rows(outcomes) + _constant_predictors(outcomes, declared.samples)
-
-
-def _closest(outcomes: list[Outcome], declared: Declared) -> list[str]:
-    """The best that was seen, and what could be done next."""
-    metric = declared.query.quality[0].measure
-    scored = [(quality, o) for o in outcomes if (quality := o.quality(metric)) is not None]
-    if not scored:
-        return []
-    quality, best = max(scored, key=lambda pair: pair[0])
-    return [
-        f"the closest was {best.name} with {metric} {quality:.3f} on {best.n_rows:,} rows; "
-        "lower the target, label more rows, or add models (--source, --max-candidates)"
-    ]
 
 
 def _cut_rows(outcomes: list[Outcome]) -> list[str]:

@@ -1,66 +1,62 @@
 """One search under way: memory first, then the study, the finals, and the answer."""
 
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
-from typing import TYPE_CHECKING
+from math import inf
 
 from cache.errors import BadInput, SourceUnavailable
+from cache.ledgers import Ledgers
 from evaluators.candidate import Candidate
 from evaluators.measurement import CandidateFailed, State
 from recommender.assessment import failed
-from recommender.bar import Bar
-from recommender.bench import Bench, OutOfBudget, prepare
-from recommender.builder import is_built
-from recommender.evidence.verdict import Verdict
-from recommender.finals import (
-    is_confirmed,
-    lacks_costs,
-    measured_freshly,
-    needs_finals,
-    time_finalists,
-)
-from recommender.guarantee import notes, promise
+from recommender.bench import Bench, OutOfBudget, line_key
+from recommender.contest import contenders_of, standing_of
+from recommender.costs import in_words
+from recommender.evidence.split import PROMOTED_FROM, HeldOut
+from recommender.finals import is_confirmed, needs_finals, time_finalists, with_timings_of
 from recommender.planning import Declared
-from recommender.recommendation import Outcome, Recommendation
-from recommender.requirement import STATIC_COSTS
+from recommender.recommendation import Outcome
+from recommender.reference import with_baseline
+from recommender.runner import Runner
+from recommender.search.contender import Contender, Ending, Report, Standing
+from recommender.search.policy import ELSEWHERE, Policy
 from recommender.space import known_cost
-from recommender.trial import Looked, recall, remember_failure, run
-from recommender.walk import choose, finalists, next_candidate, on_frontier
-
-if TYPE_CHECKING:
-    from evaluators.worker_process import Worker
+from recommender.timing import latency_shares
+from recommender.walk import choose, finalists
 
 
 @dataclass(slots=True)
 class Hunt:
-    """One search under way: the outcomes so far, by the candidate's place in the fixed order."""
+    """One search under way: the outcomes so far, by the candidate's place in the fixed order.
+
+    `benches` are those on which the outcomes came about, with their units and goals.
+    """
 
     declared: Declared
     bench: Bench
-    stack: ExitStack
+    runner: Runner
     key: str
-    command: str
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     baseline: Outcome | None = None
-    worker: "Worker | None" = None
-    measured: bool = False
     ended: str = "complete"
+    ending: Ending | None = None
+    elapsed_s: float = 0.0
+    held_out: HeldOut[Bench] | None = None
+    benches: dict[int, Bench] = field(default_factory=dict)
+    _standings: dict[int, Standing] = field(default_factory=dict)
+    _later: dict[int, Bench] = field(default_factory=dict)
+    _shares: Iterator[float] = field(default_factory=latency_shares)
 
-    def finish(self) -> Recommendation:
-        """Run to the end, to a budget's end, or to an interrupt; the answer in any case."""
+    def finish(self) -> None:
+        """Run to the end, to a budget's end, or to an interrupt."""
         started = time.monotonic()
-        used_before = 0
-        if self.declared.query.quality:
-            used_before = self.bench.store.claim_rows(self.bench.row_keys, self.key)
         try:
             self._measure_baseline()
-            self._walk()
-            if any(limit.is_timed for limit in self.declared.query.limits):
-                self._decide_timings()  # before time goes into what is only to be shown
-            self._explore()
-            self._decide_timings()
+            if self.declared.query.quality:
+                self._search()
+            else:
+                self._measure_all()
         except OutOfBudget as end:
             self.ended = str(end)
         except KeyboardInterrupt as signal:
@@ -68,60 +64,201 @@ class Hunt:
         finally:
             self.bench.progress.close()
         self._withhold_unconfirmed()
-        return self._recommendation(used_before, time.monotonic() - started)
+        self.elapsed_s = time.monotonic() - started
 
-    # ------------------------------------------------------------------ measuring
+    @property
+    def chosen(self) -> int | None:
+        """The place of the best acceptable candidate so far."""
+        return choose(self.outcomes, self.declared.query.minimize)
+
+    def _search(self) -> None:
+        if self.declared.mode == "open":
+            self._hold_out()
+        self._walk()
+        if any(limit.is_timed for limit in self.declared.query.limits):
+            self._decide_timings()  # before time goes into what is only to be shown
+        if self.held_out is None:
+            self._complete_choice()
+            self._explore()
+        self._decide_timings()
+
+    def _measure_all(self) -> None:
+        for index, candidate in enumerate(self.declared.pool.candidates):
+            known = self.runner.from_memory(self.bench, candidate, fully=True)
+            self._note(index, known or self.runner.run(self.bench, candidate, fully=True))
+
+    # ------------------------------------------------------------------ the baseline
     def _measure_baseline(self) -> None:
+        """The baseline answers every row; that settles what is relative to it."""
         candidate = self.declared.baseline
-        if candidate is None:
+        if candidate is None or not len(self.declared.pool):
             return
-        open_bar = Bar((), self.bench.bar.n_rows, self.bench.bar.level)
-        bench = replace(self.bench, bar=open_bar)
-        try:
-            found = recall(bench, candidate) or run(bench, candidate, self._worker(), _ignore)
-        except CandidateFailed as failure:
-            found = failed(candidate, failure.state, failure.reason)
+        bench = replace(self.bench, bar=replace(self.bench.bar, asked=()))
+        found = self.runner.run(bench, candidate, fully=True, with_costs=False)
         self.baseline = found
         if found.state is not State.EVALUATED:
             self.bench.check_time()
             why = f"{found.state}: {found.reason}"
             kind = SourceUnavailable if found.state is State.UNREACHABLE else BadInput
             raise kind(f"the baseline {candidate.name} cannot be evaluated: {why}")
-        values = {name: m.value for name, m in found.measurements.items()}
-        bar = Bar.declare(
-            self.declared.query,
-            n_rows=self.bench.bar.n_rows,
-            n_candidates=len(self.declared.pool),
-            baseline=values,
-        )
-        bar.require_enough_rows(len(self.declared.pool))
-        self.bench = replace(self.bench, bar=bar)
+        self.bench = with_baseline(self.bench, candidate, self.declared.reference_goals)
 
+    # ------------------------------------------------------------------ the search
     def _walk(self) -> None:
         """First all that memory knows; Optuna is imported only when something must be measured."""
-        pool, minimize = self.declared.pool, self.declared.query.minimize
-        while (index := next_candidate(pool.candidates, self.outcomes, minimize)) is not None:
-            known = recall(self.bench, pool.candidates[index])
-            if known is None or self._must_measure(known):
-                break
-            self.outcomes[index] = known
-        else:
+        declared = self.declared
+        contenders = contenders_of(self.bench, declared, self.runner.costs)
+        if declared.query.sampler == "cheapest" and self._walked_in_memory(contenders):
             return
-        from recommender.search import search
+        from recommender.search.study import search
 
-        self.bench.progress.start(len(pool) * self.bench.bar.n_rows)
-        search(
-            pool,
-            self.outcomes,
-            self._evaluate,
-            minimize=minimize,
-            storage=self.bench.home.studies,
+        self.bench.progress.start()
+        self.ending = search(
+            contenders,
+            self._standings,
+            self._race,
+            target=self.bench.bar.search_target,
+            n_units=self.bench.bar.n_units,
+            minimize=declared.query.minimize,
             name=f"{self.bench.samples.name} {self.key[:12]}",
+            storage=None if self.held_out else self.bench.home.studies,
+            sampler=declared.query.sampler,
+            seed=declared.query.seed,
+            maximize=self._maximize,
+            stop=self._is_certified_on_held_out,
         )
+        self._make_good()
+        if self.ending.reason == ELSEWHERE:
+            self.ended = "search that runs elsewhere"
+
+    def _walked_in_memory(self, contenders: list[Contender]) -> bool:
+        """Whether the store alone could answer all that the search asked for."""
+        if self.held_out is not None:
+            return False
+        policy = Policy(
+            contenders,
+            target=self.bench.bar.search_target,
+            n_units=self.bench.bar.n_units,
+            maximize=self._maximize,
+        )
+        for known_index, standing in self._standings.items():
+            policy.learn(known_index, standing)
+        while (index := policy.next()) is not None:
+            bench, candidate = self._bench_of(index), self.declared.pool.candidates[index]
+            known = self.runner.from_memory(bench, candidate, fully=index in self.outcomes)
+            if known is None:
+                return False
+            self._note(index, known)
+            policy.learn(index, self._standings[index])
+        self.ending = policy.ending()
+        return True
+
+    def _race(self, index: int, report: Report) -> Standing:
+        """One trial of the study; one that was raced out before runs on to the end."""
+        bench, candidate = self._bench_of(index), self.declared.pool.candidates[index]
+        fully = index in self.outcomes or self.held_out is not None
+        self.bench.progress.left(in_words(self._left_s()))
+        outcome = self.runner.run(bench, candidate, report, fully=fully)
+        self._note(index, outcome)
+        standing = self._standings[index]
+        held_out, promising = self.held_out, standing.chance >= PROMOTED_FROM
+        if held_out is not None and promising and not held_out.has(candidate.name):
+            self._promote(index, candidate)
+        return standing
+
+    def _make_good(self) -> None:
+        """A stored study may know of trials whose answers are gone: they are given once more."""
+        for index in sorted(set(self._standings) - set(self.outcomes)):
+            candidate = self.declared.pool.candidates[index]
+            self._note(index, self.runner.run(self._bench_of(index), candidate))
+
+    def _note(self, index: int, outcome: Outcome) -> None:
+        bench = self.benches[index] = self._bench_of(index)
+        judged = bench.judged.get(self.declared.pool.candidates[index].name)
+        self.outcomes[index] = outcome
+        self._standings[index] = standing_of(
+            outcome, judged, self.declared.query.minimize, bench.bar.n_units
+        )
+
+    def _bench_of(self, index: int) -> Bench:
+        """The bench of a candidate; one that came late has no part in the labels before it."""
+        opened = self.declared.opened
+        key = line_key(self.declared.pool.candidates[index], self.declared.query)
+        since = opened.since.get(key, 0) if opened else 0
+        if not since:
+            return self.bench
+        if since not in self._later:
+            self._later[since] = self.bench.after(since)
+        return self._later[since]
+
+    @property
+    def _maximize(self) -> bool:
+        return self.declared.query.minimize == "throughput_per_s"
+
+    def _left_s(self) -> float:
+        """What all candidates that could still be better would take, each to its last row."""
+        minimize, best = self.declared.query.minimize, self.chosen
+        bound = inf if best is None else self.outcomes[best].value(minimize) or inf
+        pool = enumerate(self.declared.pool.candidates)
+        untried = [
+            c for at, c in pool if at not in self.outcomes and known_cost(c, minimize) < bound
+        ]
+        expected = [self.runner.costs.expect(candidate) for candidate in untried]
+        return sum(e.fixed_s + self.bench.samples.n * e.row_s for e in expected)
+
+    # ------------------------------------------------------------------ the open mode
+    def _hold_out(self) -> None:
+        """Screen on the first units; the rest is read for promoted candidates only."""
+        whole, n_screened = self.bench, self.declared.n_screened
+        approximate = not whole.bar.exact
+        self.held_out = HeldOut(
+            self.declared.query.delta, approximate, lambda: whole.after(n_screened)
+        )
+        self.bench = whole.screening(n_screened, self.held_out)
+        places = {
+            line_key(candidate, self.declared.query): index
+            for index, candidate in enumerate(self.declared.pool.candidates)
+        }
+        for line in self._ledgers.promotions(self._ledger):  # of a search that was cut short
+            if not self.held_out.is_closed:
+                self._promote(places[line], self.declared.pool.candidates[places[line]])
+
+    @property
+    def _ledgers(self) -> Ledgers:
+        return self.bench.store.ledgers
+
+    @property
+    def _ledger(self) -> str:
+        return self.declared.opened.hash if self.declared.opened else ""
+
+    def _promote(self, index: int, candidate: Candidate) -> None:
+        """One look at the held-out units; what it shows reaches no study."""
+        if self.held_out is None or self.held_out.next_level is None:
+            return
+        self._ledgers.promote(self._ledger, line_key(candidate, self.declared.query))
+        level = self.held_out.promote(candidate.name)
+        bench = self.held_out.open(candidate.name).at_level(candidate, level)
+        self.benches[index] = bench
+        outcome = self.outcomes[index] = self.runner.run(bench, candidate, fully=True)
+        if outcome.acceptable:
+            self.held_out.close()
+
+    def _is_certified_on_held_out(self) -> bool:
+        return self.held_out is not None and self.held_out.is_closed
+
+    # ------------------------------------------------------------------ after the first answer
+    def _complete_choice(self) -> None:
+        """The choice may have been certified early: all rows give its estimate and its bound."""
+        chosen = self.chosen
+        if chosen is None or self.outcomes[chosen].n_rows == self.bench.samples.n:
+            return
+        candidate, timed = self.declared.pool.candidates[chosen], self.outcomes[chosen]
+        whole = self.runner.run(self._bench_of(chosen), candidate, fully=True)
+        self._note(chosen, with_timings_of(timed, whole, self._bench_of(chosen)))
 
     def _explore(self) -> None:
         """The smallest recipe of the next larger models: what more size would buy."""
-        if choose(self.outcomes, self.declared.query.minimize) is None:
+        if self.chosen is None:
             return
         tried = {outcome.model for outcome in self.outcomes.values()}
         larger: dict[str, int] = {}
@@ -129,171 +266,50 @@ class Hunt:
             if candidate.model.id not in tried:
                 larger.setdefault(candidate.model.id, index)
         for index in list(larger.values())[: self.declared.query.explore]:
-            self.outcomes[index] = self._evaluate(index, _ignore)
-
-    def _must_measure(self, known: Outcome) -> bool:
-        """Whether memory lacks a cost that this query asks for."""
-        if self.declared.query.quality:
-            return lacks_costs(self.declared.query, known)
-        return known.state is State.EVALUATED and "peak_memory_mb" not in known.measurements
-
-    def _evaluate(self, index: int, looked: Looked) -> Outcome:
-        self.bench.check_time()
-        candidate = self.declared.pool.candidates[index]
-        try:
-            outcome = self._measure(candidate, looked)
-        except CandidateFailed as failure:
-            self.bench.check_time()  # a request that the time limit cut short is no time-out
-            remember_failure(self.bench, candidate, failure)
-            outcome = failed(candidate, failure.state, failure.reason)
-        verdict = State.OVER_LIMIT if outcome.misses else outcome.verdict
-        self.bench.progress.say(f"{outcome.name}: {verdict}: {outcome.reason}")
-        return outcome
-
-    def _measure(self, candidate: Candidate, looked: Looked) -> Outcome:
-        self.bench.progress.step(candidate.name)
-        outcome = recall(self.bench, candidate)
-        if outcome is None:
-            outcome = run(self.bench, candidate, self._worker(), looked)
-        if self._wants_costs(outcome):
-            self._prepare(candidate)
-            self.measured = True
-            outcome = measured_freshly(self.bench, candidate, outcome)
-        return outcome
-
-    def _wants_costs(self, outcome: Outcome) -> bool:
-        """Fresh workers are for candidates that pass on quality, and for plain measuring."""
-        if outcome.state is not State.EVALUATED or "peak_memory_mb" in outcome.measurements:
-            return False
-        return outcome.verdict is Verdict.SUFFICIENT or not self.declared.query.quality
-
-    def _prepare(self, candidate: Candidate) -> None:
-        """Predictions may be remembered while the artifact was pruned."""
-        if not is_built(self.bench.home, candidate, self.declared.query.task):
-            prepare(self.bench, candidate, self._worker())
-
-    def _worker(self) -> "Worker":
-        """The warm worker, started when the first candidate needs it."""
-        if self.worker is None:
-            from evaluators.worker_process import Worker
-
-            started = Worker.start(
-                threads=self.bench.query.threads, memory_limit_mb=self.bench.memory_limit_mb
-            )
-            self.worker = self.stack.enter_context(started)
-        self.worker.deadline_s = self.bench.deadline_s
-        return self.worker
+            candidate = self.declared.pool.candidates[index]
+            self._note(index, self.runner.run(self._bench_of(index), candidate, fully=True))
 
     def _decide_timings(self) -> None:
-        """Time the choice again, interleaved; when that turns it down, the walk goes on."""
-        if not self.declared.query.quality:
-            return
-        while (chosen := choose(self.outcomes, self.declared.query.minimize)) is not None:
-            if not needs_finals(
-                self.bench, self.outcomes[chosen], fresh=self.worker is not None or self.measured
-            ):
+        """Time the choice again, interleaved; when that turns it down, the search goes on."""
+        while (chosen := self.chosen) is not None:
+            fresh = self.runner.worker is not None or self.runner.measured
+            if not needs_finals(self.bench, self.outcomes[chosen], fresh=fresh):
                 return
-            self.measured = True
-            self.outcomes.update(self._timed(chosen))
+            self.runner.measured = True
+            for index, outcome in self._timed(chosen).items():
+                self.outcomes[index] = outcome
+            if self.outcomes[chosen].acceptable:
+                continue
+            self._note(chosen, self.outcomes[chosen])
             self._walk()
 
     def _timed(self, chosen: int) -> dict[int, Outcome]:
         """The finalists' outcomes with interleaved timings; where a neighbour fails, the choice's
         alone; where the choice itself fails, its failure."""
         candidates, last = self.declared.pool.candidates, None
-        for indices in (finalists(self.outcomes, chosen, self._metric), [chosen]):
+        for indices in (finalists(self.outcomes, chosen, self.metric), [chosen]):
             try:
                 for index in indices:
-                    self._prepare(candidates[index])
-                return time_finalists(self.bench, candidates, self.outcomes, indices)
+                    self.runner.prepare(self.bench, candidates[index])
+                return time_finalists(
+                    self.bench, candidates, self.outcomes, indices, shares=self._shares
+                )
             except CandidateFailed as failure:
                 last = failed(candidates[chosen], failure.state, failure.reason)
         return {chosen: last} if last else {}
 
     @property
-    def _metric(self) -> str:
+    def metric(self) -> str:
+        """The quality that the frontier and the report show."""
         quality = self.declared.query.quality
         return quality[0].measure if quality else "accuracy"
-
-    # ------------------------------------------------------------------ answering
-    def _recommendation(self, used_before: int, elapsed_s: float) -> Recommendation:
-        query, pool = self.declared.query, self.declared.pool
-        best = choose(self.outcomes, query.minimize)
-        front = on_frontier(self.outcomes, self._metric)
-        outcomes = [
-            self._finished(index, best, on_frontier=index in front)
-            if index in self.outcomes
-            else self._not_run(index, best)
-            for index in range(len(pool))
-        ]
-        planned = replace(
-            self.declared.plan, proven=self.bench.bar.proven,
-            allowed_errors=self.bench.bar.allowed_errors,
-        )  # fmt: skip
-        return Recommendation(
-            plan=planned,
-            choice=outcomes[best] if best is not None else None,
-            candidates=tuple(outcomes),
-            baseline=self.baseline,
-            guarantee=promise(self.bench, outcomes, used_before),
-            ended=self._end(outcomes),
-            data=self._data(),
-            environment=self._environment(elapsed_s),
-            notes=(*self.declared.samples.notes, *notes(outcomes, self.declared)),
-            command=self.command,
-            from_memory=self.worker is None and not self.measured,
-        )
-
-    def _end(self, outcomes: list[Outcome]) -> str:
-        limited = any("--max-download" in outcome.reason for outcome in outcomes)
-        return "download limit" if limited and self.ended == "complete" else self.ended
-
-    def _finished(self, index: int, best: int | None, *, on_frontier: bool) -> Outcome:
-        outcome = replace(self.outcomes[index], on_frontier=on_frontier)
-        if best is None or index == best or not outcome.acceptable:
-            return outcome
-        more = f"more {self.declared.query.minimize} than the choice"
-        return replace(outcome, reason=f"{outcome.reason}, but {more}")
 
     def _withhold_unconfirmed(self) -> None:
         """A budget may end before the finals: a limit on latency is then undecided, not met."""
         timed = [limit for limit in self.declared.query.limits if limit.is_timed]
-        while timed and (best := choose(self.outcomes, self.declared.query.minimize)) is not None:
+        while timed and (best := self.chosen) is not None:
             outcome = self.outcomes[best]
             if is_confirmed(outcome):
                 return
-            miss = f"{timed[0]} is not confirmed: the {self.ended} came first"
+            miss = f"{timed[0]} is not confirmed: the search ended early ({self.ended})"
             self.outcomes[best] = replace(outcome, misses=(miss,), reason=miss)
-
-    def _not_run(self, index: int, best: int | None) -> Outcome:
-        candidate, minimize = self.declared.pool.candidates[index], self.declared.query.minimize
-        bound = None if best is None else self.outcomes[best].value(minimize)
-        if minimize not in STATIC_COSTS or bound is None or known_cost(candidate, minimize) < bound:
-            return failed(candidate, State.SKIPPED_BY_BUDGET, f"not reached: {self.ended}")
-        cost = f"{minimize} {known_cost(candidate, minimize):.3g}"
-        return failed(candidate, State.NOT_NEEDED, f"not run: {cost}, more than the choice")
-
-    def _data(self) -> dict[str, object]:
-        samples = self.bench.samples
-        return {
-            "name": samples.name,
-            "n_rows": samples.n,
-            "labels": list(samples.labels),
-            "fingerprint": samples.fingerprint,
-            "task": self.declared.query.task.to_json(),
-            "positive": self.declared.query.positive,
-        }
-
-    def _environment(self, elapsed_s: float) -> dict[str, object]:
-        return {
-            "recommender": version("recommender"),
-            "machine": self.bench.machine.describe(),
-            "libraries": dict(self.bench.machine.libraries),
-            "threads": self.bench.query.threads,
-            "elapsed_s": round(elapsed_s, 2),
-            "home": str(self.bench.home.folder),
-        }
-
-
-def _ignore(n_wrong: int, n_seen: int) -> None:
-    """Nobody looks at a baseline's errors on the way."""

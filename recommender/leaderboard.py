@@ -130,7 +130,7 @@ def _outcome(
         revision=row["revision"],
         source=row["source"],
         recipe=Recipe.from_json(row["detail"]["recipe"]),
-        state=State.EVALUATED if complete else State.REJECTED_EARLY,
+        state=State.EVALUATED if complete else State.RACED_OUT,
         verdict=Verdict.UNDECIDED,
         reason="all rows answered" if complete else f"{len(seen)} of {samples.n} rows answered",
         predicted_size_mb=costs["size_mb"].value if "size_mb" in costs else 0.0,

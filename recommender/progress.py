@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """A bar over the rows that may have to be answered; silent unless `shown`."""
+    """The rows answered so far and the time that is left; silent unless `shown`."""
 
     def __init__(self, *, shown: bool = False) -> None:
         self._shown = shown
@@ -26,14 +26,19 @@ class Progress:
     ) -> None:
         self.close()
 
-    def start(self, n_rows: int) -> None:
-        """Begin, with the most rows that there can be to answer."""
+    def start(self) -> None:
+        """Begin to count rows."""
         self.close()
         if self._shown:
             from tqdm import tqdm
 
             # disable=None: no bar where stderr is no terminal, so that logs stay readable
-            self._bar = tqdm(total=n_rows, unit="row", file=sys.stderr, leave=False, disable=None)
+            self._bar = tqdm(unit="row", file=sys.stderr, leave=False, disable=None)
+
+    def left(self, seconds: str) -> None:
+        """Say how long it may still take, in words."""
+        if self._bar is not None:
+            self._bar.set_postfix_str(f"at most {seconds} left")
 
     def step(self, name: str) -> None:
         """Say what is being worked on."""

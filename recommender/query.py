@@ -2,16 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from cache.errors import BadInput
 from cache.key import JSONValue
 from evaluators.quality.score import METRICS
 from evaluators.task import Task
+from recommender.evidence.conditions import CLASS_METRICS
 from recommender.plugins import check_installed, installed, plugin
 from recommender.requirement import COSTS, Requirement
 
 DEFAULT_TASK = "text-classification"
 MAX_MODELS = 50
+DUPLICATES = ("drop", "keep")
+SAMPLERS = ("cheapest", "tpe", "gp", "nsga2", "random")
+MODES = ("auto", "pool", "open")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +34,10 @@ class Query:
 
     `models` are ids with an optional `@REVISION`; `sources` are `hub` or `folder:PATH`;
     `label_map` maps a data label to a model's label; `confidence` is one minus delta;
-    `explore` is how many larger models are run after the answer, each in its smallest recipe.
+    `explore` is how many larger models are run after the answer, each in its smallest recipe;
+    `duplicates` and `group` say what an independent unit is; `sampler` proposes candidates;
+    `mode` is `pool` (the candidates are declared, all rows are used), `open` (screened on a fifth
+    of the rows, certified on the rest) or `auto`, which is `open` where a metric has no exact test.
     """
 
     task: Task
@@ -47,6 +55,10 @@ class Query:
     threads: int = 1
     seed: int = 0
     explore: int = 0
+    duplicates: Literal["drop", "keep"] = "drop"
+    group: str | None = None
+    sampler: str = "cheapest"
+    mode: str = "auto"
 
     @classmethod
     def parse(
@@ -77,6 +89,24 @@ class Query:
             raise BadInput(f"confidence {self.confidence:g} must lie in [0.5, 1), for example 0.95")
         if self.max_candidates < 1 or self.threads < 1 or self.explore < 0:
             raise BadInput("max_candidates and threads must be at least 1, explore at least 0")
+        for name, value, known in (
+            ("duplicates", self.duplicates, DUPLICATES),
+            ("sampler", self.sampler, SAMPLERS),
+            ("mode", self.mode, MODES),
+        ):
+            if value not in known:
+                raise BadInput(f"unknown {name} '{value}'; choose one of {', '.join(known)}")
+        subjects = [r.subject + r.relative for r in self.quality]
+        twice = next((name for name in subjects if subjects.count(name) > 1), None)
+        if twice is not None:
+            raise BadInput(f"'{twice}' is bounded twice; give each quality one bound")
+        for requirement in self.quality:
+            needs_class = requirement.measure in CLASS_METRICS and requirement.label is None
+            if needs_class and requirement.slice and self.positive is None:
+                raise BadInput(
+                    f"'{requirement}': {requirement.measure} judges one class; write "
+                    f"'{requirement.measure}[LABEL, {'='.join(requirement.slice)}]' or --positive"
+                )
         for seam, names in (("backends", self.backends), ("metrics", self.metrics)):
             check_installed(seam, names)
         for requirement in self.requirements:
@@ -95,14 +125,21 @@ class Query:
 
     @property
     def measured_metrics(self) -> tuple[str, ...]:
-        """Accuracy, and every other quality metric that is asked or bounded."""
-        bounded = (requirement.measure for requirement in self.quality)
+        """Accuracy, and every other quality metric that is asked or bounded as a whole."""
+        whole = (r for r in self.quality if r.label is None and r.slice is None)
+        bounded = (requirement.measure for requirement in whole)
         return tuple(dict.fromkeys(("accuracy", *self.metrics, *bounded)))
 
     @property
     def quality(self) -> tuple[Requirement, ...]:
         """The requirements on quality."""
         return tuple(r for r in self.requirements if r.is_quality)
+
+    @property
+    def slice_columns(self) -> tuple[str, ...]:
+        """The columns of the data that the requirements name."""
+        named = (requirement.slice for requirement in self.quality)
+        return tuple(dict.fromkeys(found[0] for found in named if found))
 
     @property
     def limits(self) -> tuple[Requirement, ...]:
@@ -137,4 +174,8 @@ class Query:
             "threads": self.threads,
             "seed": self.seed,
             "explore": self.explore,
+            "duplicates": self.duplicates,
+            "group": self.group,
+            "sampler": self.sampler,
+            "mode": self.mode,
         }

@@ -18,16 +18,36 @@ if TYPE_CHECKING:
 
     from recommender.serving import ReadyClassifier
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+NOT_RUN = (State.NOT_NEEDED, State.UNLIKELY, State.SKIPPED_BY_BUDGET)
+"""How a candidate of the pool ends that nothing was asked of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What is known of one asked quality of a candidate.
+
+    `subject` is the quality as it was asked (`recall[urgent]`), `target` its bar, `estimate` its
+    value on the `n` units that say something about it. `lower` is certified: with all other
+    bounds and verdicts of the ledger it holds with the asked confidence; None where none is known.
+    """
+
+    subject: str
+    target: float
+    estimate: float | None
+    lower: float | None
+    n: int
+    exact: bool = True
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Outcome:
     """One candidate of the pool: its state, the verdict on its quality, and what was measured.
 
-    `n_wrong` counts wrong answers among the `n_rows` rows that it was given; `lower` and `upper`
-    are its accuracy's exact one-sided bounds at the level of the pool. `misses` names the
-    requirements that it does not meet.
+    `n_wrong` counts wrong answers among the `n_rows` rows that it was given, which are `n_units`
+    independent units; `claims` are the asked qualities with their certified bounds. `misses`
+    names the requirements that it does not meet.
     """
 
     model: str
@@ -40,8 +60,8 @@ class Outcome:
     predicted_size_mb: float
     n_rows: int = 0
     n_wrong: int = 0
-    lower: float | None = None
-    upper: float | None = None
+    n_units: int = 0
+    claims: tuple[Claim, ...] = ()
     license: str | None = None
     labels: LabelMap | None = None
     measurements: Mapping[str, Measurement] = field(default_factory=dict)
@@ -60,6 +80,20 @@ class Outcome:
     def acceptable(self) -> bool:
         """Sufficient in quality, and within every limit."""
         return self.verdict is Verdict.SUFFICIENT and not self.misses
+
+    @property
+    def lower(self) -> float | None:
+        """The certified bound of the first asked quality."""
+        return self.claims[0].lower if self.claims else None
+
+    @property
+    def shortfall(self) -> float | None:
+        """The tolerance that would pass: how far the bounds are below their targets, together.
+
+        All claims share it (the binding one is fixed, not chosen), so it is certified too.
+        """
+        known = [claim.target - claim.lower for claim in self.claims if claim.lower is not None]
+        return max(known) if known and len(known) == len(self.claims) else None
 
     def quality(self, metric: str) -> float | None:
         """The metric on all rows; accuracy also on the rows given before an early stop."""
@@ -81,6 +115,7 @@ class Outcome:
             "recipe": self.recipe.to_json(),
             "labels": self.labels.to_json() if self.labels else None,
             "measurements": {name: asdict(m) for name, m in self.measurements.items()},
+            "claims": [asdict(claim) for claim in self.claims],
             "misses": list(self.misses),
             "acceptable": self.acceptable,
         }
@@ -97,13 +132,14 @@ class Outcome:
             recipe=Recipe.from_json(value["recipe"]),
             labels=LabelMap.from_json(value["labels"]) if value["labels"] else None,
             measurements=measurements,
+            claims=tuple(Claim(**claim) for claim in value["claims"]),
             misses=tuple(value["misses"]),
         )
 
 
 _PLAIN_FIELDS = (
     "model", "revision", "source", "state", "verdict", "reason", "predicted_size_mb", "n_rows",
-    "n_wrong", "lower", "upper", "license", "on_frontier",
+    "n_wrong", "n_units", "license", "on_frontier",
 )  # fmt: skip
 
 
@@ -111,42 +147,50 @@ _PLAIN_FIELDS = (
 class Plan:
     """What is declared before any label is used: the pool, and what the rows can prove.
 
-    `candidates` are names with their predicted size in MB, in the fixed order; `left_out` are
-    names with the state and the reason.
+    `n_units` are the independent draws that the rows amount to, and `estimand` says what is
+    counted. `ledger` is the hash of the declared pool, weights and order, `coverage` says what a
+    ledger that these labels already had covers of this question. `exact` is False where a quality
+    has an approximate bound only. `candidates` are names with their predicted size in MB, in the
+    fixed order; `left_out` are names with the state and the reason.
     """
 
     n_rows: int
+    n_units: int
     n_candidates: int
     n_models: int
     delta: float
     seed: int
     minimize: str
     requirements: tuple[str, ...]
-    proven: bool
-    allowed_errors: int | None = None
+    estimand: str
+    mode: str = "pool"
+    ledger: str = ""
+    coverage: str = ""
+    exact: bool = True
+    resolution: str = ""
+    cost: str = ""
     download_mb: float = 0.0
     candidates: tuple[tuple[str, float], ...] = ()
     left_out: tuple[tuple[str, str, str], ...] = ()
 
-    @property
-    def level(self) -> float:
-        """Each candidate's share of delta."""
-        return self.delta / max(1, self.n_candidates)
-
     def sentence(self) -> str:
-        """`1,000 rows, 32 candidates: at most 72 errors`."""
+        """`1,000 distinct texts, 32 candidates (4 models x recipes)`, and what they can prove."""
+        units = "" if self.n_units == self.n_rows else f" ({self.n_units:,} units)"
         start = (
-            f"{self.n_rows:,} rows, {self.n_candidates} candidates ({self.n_models} models "
+            f"{self.n_rows:,} rows{units}, {self.n_candidates} candidates ({self.n_models} models "
             f"x recipes)"
         )
-        if self.allowed_errors is None:
-            return f"{start}; decided by estimates, not proven"
-        return f"{start}: at most {self.allowed_errors:,} errors are allowed"
+        return f"{start}; {self.resolution}" if self.resolution else start
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Recommendation:
-    """What a search found. `choice` is None when nothing was shown to be sufficient."""
+    """What a search found. `choice` is None when nothing was shown to be sufficient.
+
+    `search` says why the search stopped (`reason`) and what it saved: candidates `raced_out`,
+    `skipped` and `excluded`, and `saved_mb` never downloaded. `ties` are sentences about
+    sufficient candidates that these rows cannot tell from the choice.
+    """
 
     plan: Plan
     choice: Outcome | None
@@ -155,6 +199,8 @@ class Recommendation:
     ended: str
     data: Mapping[str, Any]
     environment: Mapping[str, Any]
+    search: Mapping[str, Any] = field(default_factory=dict)
+    ties: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     command: str = ""
     baseline: Outcome | None = None
@@ -183,8 +229,7 @@ class Recommendation:
     @property
     def turned_down(self) -> tuple[Outcome, ...]:
         """The candidates that were tried and are not the choice, in the pool's order."""
-        not_run = (State.NOT_NEEDED, State.SKIPPED_BY_BUDGET)
-        return tuple(o for o in self.candidates if o is not self.choice and o.state not in not_run)
+        return tuple(o for o in self.candidates if o is not self.choice and o.state not in NOT_RUN)
 
     def __str__(self) -> str:
         """The report that the command line prints."""
@@ -222,7 +267,9 @@ class Recommendation:
             "choice": self.choice.to_json() if self.choice else None,
             "guarantee": self.guarantee,
             "ended": self.ended,
-            "plan": {**asdict(self.plan), "level": self.plan.level},
+            "search": dict(self.search),
+            "ties": list(self.ties),
+            "plan": asdict(self.plan),
             "frontier": [outcome.name for outcome in self.frontier],
             "candidates": [outcome.to_json() for outcome in self.candidates],
             "baseline": self.baseline.to_json() if self.baseline else None,
@@ -239,7 +286,7 @@ class Recommendation:
         value = json.loads(text)
         candidates = tuple(Outcome.from_json(item) for item in value["candidates"])
         chosen = value["choice"]["name"] if value["choice"] else None
-        plan = {name: item for name, item in value["plan"].items() if name != "level"}
+        plan = dict(value["plan"])
         plan["requirements"] = tuple(plan["requirements"])
         for name in ("candidates", "left_out"):
             plan[name] = tuple(tuple(item) for item in plan[name])
@@ -249,12 +296,16 @@ class Recommendation:
             candidates=candidates,
             baseline=Outcome.from_json(value["baseline"]) if value["baseline"] else None,
             notes=tuple(value["notes"]),
-            **{k: value[k] for k in ("guarantee", "ended", "data", "environment", "command")},
+            ties=tuple(value["ties"]),
+            **{name: value[name] for name in _PLAIN_ANSWERS},
         )
 
     def remembered(self) -> "Recommendation":
         """The same answer, marked as read from the store."""
         return replace(self, from_memory=True)
+
+
+_PLAIN_ANSWERS = ("guarantee", "ended", "search", "data", "environment", "command")
 
 
 def record(outcome: Outcome) -> dict[str, Any]:
@@ -269,8 +320,7 @@ def record(outcome: Outcome) -> dict[str, Any]:
         "license": outcome.license,
         "n_rows": outcome.n_rows,
         "n_wrong": outcome.n_wrong,
-        "accuracy_lower": outcome.lower,
-        "accuracy_upper": outcome.upper,
+        **{f"{claim.subject}_certified": claim.lower for claim in outcome.claims},
         "predicted_size_mb": outcome.predicted_size_mb,
         **{name: m.value for name, m in outcome.measurements.items()},
         "reason": outcome.reason,

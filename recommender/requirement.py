@@ -3,12 +3,15 @@
 import math
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from difflib import get_close_matches
 from types import MappingProxyType
 
 from cache.errors import BadInput, NotFound
 from cache.key import JSONValue
+from evaluators.reading.table import in_words
+from recommender.evidence.conditions import CLASS_METRICS, Relative
 
 COSTS: Mapping[str, str] = MappingProxyType(
     {
@@ -32,72 +35,189 @@ STATIC_COSTS = frozenset({"size_mb", "download_mb", "n_parameters"})
 LATENCIES = frozenset({"latency_p50_ms", "latency_p95_ms"})
 """Costs that only interleaved timings decide; load_s and throughput come from one fresh worker."""
 
-EXAMPLES = '"accuracy >= 0.90", "f1 >= 0.97 * baseline", "latency_p95_ms <= 20"'
-
-_BOUND = re.compile(
-    r"(?P<measure>[a-z][a-z0-9_]*)\s*(?P<relation>>=|<=)\s*"
-    r"(?P<number>[0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)\s*(?P<percent>%)?"
-    r"(?:\s*\*\s*(?P<baseline>baseline))?"
+EXAMPLES = (
+    '"accuracy >= 0.90", "recall[urgent] >= 0.95", "f1 >= 0.97 * baseline", "latency_p95_ms <= 20"'
 )
-_RELATIVE_FIRST = re.compile(r"baseline\s*\*\s*(?P<number>[0-9.]+%?)")
-_MEMBER = re.compile(r"(?P<measure>license)\s+in\s+(?P<allowed>\S.*)")
+
+MAX_FACTOR = 10.0
+"""A factor of the baseline from here on is a percentage without its sign."""
+
+
+_NAME = r"""(?:"(?:[^"]|"")*+"|'(?:[^']|'')*+'|[^\s\[\]=,"'][^\[\]=,]*+)"""
+_PART = rf"\s*{_NAME}\s*(?:=\s*{_NAME}\s*)?"
+_PARTS = re.compile(rf"\s*(?P<name>{_NAME})\s*(?:=\s*(?P<value>{_NAME})\s*)?(?:,|$)")
+_SUBJECT = re.compile(
+    rf"(?P<measure>[a-z][a-z0-9_]*)\s*(?:\[(?P<brackets>{_PART}(?:,{_PART})*)\]\s*)?"
+)
+_NUMBER = r"(?P<number>[0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)\s*(?P<percent>%)?"
+_RELATION = r"(?P<relation>>=|<=)\s*"
+_BOUNDS: tuple[tuple[re.Pattern[str], Relative], ...] = (
+    (re.compile(rf"{_RELATION}{_NUMBER}"), ""),
+    (re.compile(rf"{_RELATION}{_NUMBER}\s*\*\s*baseline"), "times"),
+    (re.compile(rf"{_RELATION}baseline\s*\*\s*{_NUMBER}"), "times"),
+    (re.compile(rf"{_RELATION}baseline\s*-\s*{_NUMBER}"), "minus"),
+    (re.compile(rf"(?P<relation>within)\s+{_NUMBER}\s+of\s+baseline"), "minus"),
+)
+_LICENSE = re.compile(r"license\s+in\b(?P<allowed>.*)")
+_ALMOST = re.compile(
+    r"(?P<measure>[a-z]\w*)\s*(?P<opened>\[(?P<square>.*)\]|\((?P<round>[^)]*)\)|\{(?P<curly>[^}]*)\}"
+    r"|\[(?P<unclosed>[^]<>=]*))?(?P<rest>.*)",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
     """A bound on one measure; `violation` is at most 0 where it is met.
 
+    A quality may be that of one class (`label`), of the rows of one slice (`slice`: column and
+    value), or of both. `relative` says how `bound` follows the baseline's quality: not at all,
+    `times` (bound * baseline) or `minus` (baseline - bound).
+
     >>> Requirement.parse("latency_p95_ms <= 20").violation(25.0)
     5.0
     >>> str(Requirement.parse("f1>=0.97*baseline"))
     'f1 >= 0.97 * baseline'
+    >>> str(Requirement.parse("recall[urgent, lang=de] within 2% of baseline"))
+    'recall[urgent, lang=de] >= baseline - 0.02'
     """
 
     measure: str
     relation: str
     bound: float = 0.0
-    of_baseline: bool = False
+    relative: Relative = ""
+    label: str | None = None
+    slice: tuple[str, str] | None = None
     allowed: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, text: str, *, metrics: Collection[str] = ()) -> "Requirement":
-        """Read `accuracy >= 0.90`, `f1 >= 0.97 * baseline`, `size_mb <= 50`, `license in mit`.
+        """Read `accuracy >= 0.90`, `recall[urgent] >= 0.95`, `accuracy[lang=de] >= 85%`,
+        `f1 >= 0.97 * baseline`, `accuracy within 0.02 of baseline`, `size_mb <= 50`,
+        `license in mit`.
 
-        `metrics` are the known quality metrics; when given, other names raise NotFound.
+        A label, column or value in quotes may hold any character; a quote in it is written
+        twice. `metrics` are the known quality metrics; when given, other names raise NotFound.
         Raises BadInput with the nearest right form for anything else.
         """
         line = text.strip()
-        member = _MEMBER.fullmatch(line)
-        if member:
-            names = (name.strip().lower() for name in member["allowed"].split(","))
-            return cls("license", "in", allowed=tuple(name for name in names if name))
-        match = _BOUND.fullmatch(_RELATIVE_FIRST.sub(r"\g<number> * baseline", line))
-        if not match:
+        found = cls._read(line)
+        if found is None:
             raise BadInput(f"'{text}' is no requirement; {_suggestion(line)}")
-        number = float(match["number"]) / (100 if match["percent"] else 1)
-        found = cls(match["measure"], match["relation"], number, bool(match["baseline"]))
         found._check(text, metrics)
         return found
 
+    @classmethod
+    def _read(cls, line: str) -> "Requirement | None":
+        """What a line says, right or wrong; None where it has no such form."""
+        member = _LICENSE.fullmatch(line)
+        if member:
+            names = (name.strip().lower() for name in member["allowed"].split(","))
+            return cls("license", "in", allowed=tuple(name for name in names if name))
+        subject = _SUBJECT.match(line)
+        names_read = _read_brackets(subject["brackets"] or "") if subject else None
+        if subject is None or names_read is None:
+            return None
+        label, rows = names_read
+        for pattern, relative in _BOUNDS:
+            found = pattern.fullmatch(line, subject.end())
+            if found:
+                relation = ">=" if found["relation"] == "within" else found["relation"]
+                bound = _number(found["number"], is_percent=bool(found["percent"]))
+                return cls(subject["measure"], relation, bound, relative, label, rows)
+        return None
+
     def _check(self, text: str, metrics: Collection[str]) -> None:
+        if self.measure == "license":
+            if not self.allowed:
+                raise BadInput(f"'{text}' names no licence; write 'license in mit, apache-2.0'")
+            return
         if metrics and self.measure not in COSTS and self.measure not in metrics:
             known = sorted(metrics) + sorted(COSTS)
             near = get_close_matches(self.measure, known, n=1)
             hint = f"Did you mean '{near[0]}'? " if near else ""
             raise NotFound(f"unknown measure '{self.measure}' in '{text}'. {hint}Known: {known}")
-        if self.is_quality and self.relation == "<=":
-            raise BadInput(f"'{text}' bounds quality from above; write '{self.measure} >= ...'")
-        if self.is_quality and not self.of_baseline and not 0 <= self.bound <= 1:
+        if not math.isfinite(self.bound):
+            raise BadInput(
+                f"'{text}': the bound is too large a number; write for example {EXAMPLES}"
+            )
+        if self.is_quality:
+            self._check_quality(text)
+        else:
+            self._check_cost(text)
+
+    def _check_quality(self, text: str) -> None:
+        if self.label is not None and self.measure not in CLASS_METRICS:
+            near = self.measure.partition("_")[0]
+            of_class = replace(self, measure=near if near in CLASS_METRICS else "recall")
+            of_slice = replace(self, label=None, slice=("COLUMN", self.label))
+            also = "" if self.slice else f", or for the rows of a slice '{of_slice}'"
+            raise BadInput(
+                f"'{text}': {self.measure} judges no one class; write '{of_class}'{also}"
+            )
+        if self.relation == "<=":
+            raise BadInput(f"'{text}' bounds quality from above; write '{self.subject} >= ...'")
+        if self.relative == "times" and not 0 < self.bound < MAX_FACTOR:
+            right = f"{self.bound:g}% * baseline" if self.bound else "0.97 * baseline"
+            raise BadInput(
+                f"'{text}': a factor of the baseline lies above 0 and below {MAX_FACTOR:g}; "
+                f"write '{self.subject} >= {right}'"
+            )
+        if self.relative != "times" and not 0 <= self.bound <= 1:
+            share, percent = (
+                f"{'baseline - ' if self.relative else ''}{amount}"
+                for amount in (f"{self.bound / 100:g}", f"{self.bound:g}%")
+            )
             raise BadInput(
                 f"'{text}': {self.measure} lies between 0 and 1; "
-                f"write '{self.measure} >= {self.bound / 100:g}' or '{self.bound:g}%'"
+                f"write '{self.subject} >= {share}' or '{percent}'"
             )
-        if not self.is_quality and self.of_baseline:
+
+    def _check_cost(self, text: str) -> None:
+        right = ">=" if self.measure == "throughput_per_s" else "<="
+        if self.relative:
             raise BadInput(f"'{text}': only quality can be relative to the baseline")
-        faster_is_more = self.measure == "throughput_per_s"
-        if not self.is_quality and (self.relation == ">=") != faster_is_more:
-            right = ">=" if faster_is_more else "<="
+        if self.label is not None or self.slice is not None:
+            raise BadInput(
+                f"'{text}': {self.measure} is one figure for a model and takes no brackets; "
+                f"write '{self.measure} {right} {_in_digits(self.bound)}'"
+            )
+        if self.relation != right:
             raise BadInput(f"'{text}' is the wrong way round; write '{self.measure} {right} ...'")
+
+    def check_data(self, labels: Collection[str], values: Mapping[str, Collection[str]]) -> None:
+        """NotFound, with the nearest name and the list, where the data lacks its class or slice.
+
+        `labels` are the data's labels; `values` maps each column that was read for slices to its
+        values (`Samples.labels`, `Samples.slice_values`).
+        """
+        if self.label is not None:
+            self._find(self.label, labels, "the data has no label")
+        if self.slice is not None:
+            column, value = self.slice
+            self._find(column, values, "the data was read without a column")
+            self._find(value, values[column], f"the column {column!r} has no value")
+
+    def _find(self, name: str, known: Collection[str], lacking: str) -> None:
+        if name in known:
+            return
+        folded = {other.casefold(): other for other in known}
+        near = get_close_matches(name.casefold(), folded, 1, 0.5)
+        hint = f" Did you mean {folded[near[0]]!r}?" if near else ""
+        raise NotFound(f"'{self}': {lacking} {name!r}; it has {in_words(sorted(known))}.{hint}")
+
+    @property
+    def subject(self) -> str:
+        """What is bounded: `recall[urgent]`, the measure with its class and slice."""
+        parts = [] if self.label is None else [_quoted(self.label)]
+        if self.slice is not None:
+            parts.append("=".join(map(_quoted, self.slice)))
+        return f"{self.measure}[{', '.join(parts)}]" if parts else self.measure
+
+    @property
+    def of_baseline(self) -> bool:
+        """Whether its target follows the baseline's quality."""
+        return self.relative != ""
 
     @property
     def is_quality(self) -> bool:
@@ -115,7 +235,7 @@ class Requirement:
             return self.bound
         if baseline is None:
             raise BadInput(f"'{self}' needs a baseline; name one with --baseline MODEL")
-        return self.bound * baseline
+        return self.bound * baseline if self.relative == "times" else baseline - self.bound
 
     def violation(self, value: float | None, *, baseline: float | None = None) -> float:
         """How far a value misses the bound, in the measure's unit; infinite when not measured."""
@@ -131,19 +251,86 @@ class Requirement:
     def __str__(self) -> str:
         if self.relation == "in":
             return f"license in {','.join(self.allowed)}"
-        relative = " * baseline" if self.of_baseline else ""
-        return f"{self.measure} {self.relation} {self.bound:.12g}{relative}"
+        amount = _in_digits(self.bound)
+        forms = {"": amount, "times": f"{amount} * baseline", "minus": f"baseline - {amount}"}
+        return f"{self.subject} {self.relation} {forms[self.relative]}"
 
     def to_json(self) -> JSONValue:
         """Its text, which `parse` reads back."""
         return str(self)
 
 
+def _number(digits: str, *, is_percent: bool) -> float:
+    """The nearest float to what is written: 97.3% is 0.973, not 97.3 / 100."""
+    return float(Decimal(digits).scaleb(-2)) if is_percent else float(digits)
+
+
+def _in_digits(number: float) -> str:
+    """The shortest digits that are read back as the same number."""
+    short = f"{number:.12g}"
+    return short if float(short) == number else repr(number)
+
+
+def _read_brackets(inside: str) -> tuple[str | None, tuple[str, str] | None] | None:
+    """The label and the slice between brackets; None where there are two of one kind."""
+    label: str | None = None
+    rows: tuple[str, str] | None = None
+    for part in _PARTS.finditer(inside):
+        name, value = _unquoted(part["name"]), part["value"]
+        if value is None and label is None:
+            label = name
+        elif value is not None and rows is None:
+            rows = (name, _unquoted(value))
+        else:
+            return None
+    return label, rows
+
+
+def _unquoted(name: str) -> str:
+    quote = name[0]
+    return name[1:-1].replace(2 * quote, quote) if quote in "\"'" else name.strip()
+
+
+def _quoted(name: str) -> str:
+    """A name as `parse` reads it: bare where that is clear, else in double quotes."""
+    is_clear = re.fullmatch(_NAME, name) and name[0] not in "\"'" and name == name.strip()
+    return name if is_clear else '"' + name.replace('"', '""') + '"'
+
+
 def _suggestion(line: str) -> str:
-    name = re.match(r"[a-zA-Z][a-zA-Z0-9_]*", line)
-    number = re.search(r"[0-9]*\.?[0-9]+%?", line[name.end() :] if name else line)
-    if name and number:
-        measure = name[0].lower()
-        relation = "<=" if measure in COSTS and measure != "throughput_per_s" else ">="
-        return f"write '{measure} {relation} {number[0]}'"
-    return f"write for example {EXAMPLES}"
+    """The nearest right form of a line that has none."""
+    almost = _ALMOST.match(line)
+    if almost is None:
+        return f"write for example {EXAMPLES}"
+    measure = almost["measure"].lower()
+    kinds = ("square", "round", "curly", "unclosed")
+    inside = next((almost[kind] for kind in kinds if (almost[kind] or "").strip()), "LABEL")
+    subject = f"{measure}[{_mended(inside)}]" if almost["opened"] else measure
+    is_more = measure not in COSTS or measure == "throughput_per_s"
+    meant = _bound_meant(almost["rest"], is_quality=measure not in COSTS)
+    nearest = Requirement._read(f"{subject} {'>=' if is_more else '<='} {meant}")
+    return f"write '{nearest}'" if nearest else f"write for example {EXAMPLES}"
+
+
+def _bound_meant(rest: str, *, is_quality: bool) -> str:
+    """The right-hand side that a text behind a measure comes closest to."""
+    number = re.search(_NUMBER, rest)
+    is_relative = re.search("baseline|within", rest, re.IGNORECASE)
+    if number is None or (is_relative and "+" in rest):
+        return "baseline - 0.02" if is_relative else ""
+    is_factor = is_relative and not re.search("-|within|below|point", rest, re.IGNORECASE)
+    is_percent = is_quality and not number["percent"] and float(number["number"]) > 1
+    amount = f"{number[0]}%" if is_percent else number[0]
+    if is_factor:
+        return f"{amount} * baseline"
+    return f"baseline - {amount}" if is_relative else amount
+
+
+def _mended(inside: str) -> str:
+    """What stands between brackets, with quotes around the names that need them."""
+    if re.fullmatch(rf"{_PART}(?:,{_PART})*", inside) and _read_brackets(inside):
+        return inside
+    slices = [part for part in inside.split(",") if "=" in part]
+    kept = slices[0] if len(slices) > 1 else inside
+    name, equals, value = (part.strip(" \"'") for part in kept.partition("="))
+    return f"{_quoted(name)}={_quoted(value or 'VALUE')}" if equals else _quoted(name)

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
-from cache.key import digest
 from catalog.model import File, Model
 from catalog.policy import refuse
 from evaluators.candidate import Candidate, Recipe
@@ -36,11 +35,6 @@ class Pool:
 
     def __len__(self) -> int:
         return len(self.candidates)
-
-    @property
-    def key(self) -> str:
-        """Changes when a candidate, its revision or the order changes."""
-        return digest([candidate.artifact_key for candidate in self.candidates])
 
     @property
     def models(self) -> tuple[Model, ...]:

@@ -1,7 +1,9 @@
 """One candidate: what the store knows, the rest measured, all of it stored."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,18 +12,22 @@ from evaluators.candidate import Candidate
 from evaluators.cost.size import artifact_size_bytes
 from evaluators.labels import LabelMap, align
 from evaluators.measurement import CandidateFailed, State
-from recommender.assessment import Answered, as_figure, assess, failed, n_wrong_of
+from recommender.assessment import Answered, as_figure, assess, failed, judge_seen
 from recommender.bench import Bench, prepare
+from recommender.costs import spent_on
+from recommender.evidence.verdict import Verdict
 from recommender.recommendation import Outcome
+from recommender.search.contender import LEAST_CHANCE
 
 if TYPE_CHECKING:
     from evaluators.worker_process import Worker
+    from recommender.judgement import Judgement
 
 WARM_REQUESTS = 40
 """Single requests for a first look at the latency."""
 
 CHUNK_ROWS = 256
-"""Rows between two looks at the error count; each chunk is committed before the next."""
+"""Rows that are answered and committed at once."""
 
 NEVER_REMEMBERED = frozenset(
     {
@@ -43,12 +49,15 @@ PASSING = WORKER_ENDS | NEVER_REMEMBERED - {State.LABEL_MISMATCH, State.SKIPPED_
 
 HOUR, MONTH = timedelta(hours=1), timedelta(days=30)
 
-Looked = Callable[[int, int], None]
-"""Told after each chunk of rows: how many answers were wrong, of how many."""
+Told = Callable[["Judgement"], bool]
+"""Told after each rung what the answers show so far; True: stop here, it is raced out."""
 
 
-def recall(bench: Bench, candidate: Candidate) -> Outcome | None:
-    """The outcome as far as the store alone can tell; None where rows must be answered first."""
+def recall(bench: Bench, candidate: Candidate, *, fully: bool = False) -> Outcome | None:
+    """The outcome as far as the store alone can tell; None where rows must be answered first.
+
+    A candidate that was raced out before stays so; with `fully` every row must be answered.
+    """
     known = recalled_failure(bench, candidate)
     if known is not None:
         return known
@@ -58,11 +67,30 @@ def recall(bench: Bench, candidate: Candidate) -> Outcome | None:
     if isinstance(labels, Outcome) or labels is None:
         return labels
     seen = _seen(bench, bench.store.outputs(key), labels)
-    complete = len(seen) == bench.bar.n_rows
-    if not complete and n_wrong_of(seen) <= bench.bar.hopeless_above:
+    if not seen or (fully and len(seen) < bench.samples.n):
         return None
     outcome = assess(bench, candidate, seen, labels)
+    if bench.bar.asked and is_open(bench.judged[candidate.name], bench.bar.n_units):
+        return None
+    if not bench.bar.asked and len(seen) < bench.samples.n:
+        return None
     return None if outcome.value("size_mb") is None else outcome
+
+
+def is_open(judged: "Judgement", n_units: int) -> bool:
+    """Whether more rows could still change the verdict, and are likely enough to."""
+    decided = judged.verdict is Verdict.SUFFICIENT or judged.n_units == n_units
+    return not decided and judged.chance >= LEAST_CHANCE
+
+
+def answers_of(bench: Bench, candidate: Candidate) -> list[str | None]:
+    """The label that a candidate gave to each row; it has answered all of them."""
+    key = bench.key(candidate)
+    outputs = candidate.model.labels or bench.store.labels(key)
+    labels = _labels(bench, candidate, outputs, candidate.model.label2id)
+    if not isinstance(labels, LabelMap):
+        raise CandidateFailed(State.LABEL_MISMATCH, "its outputs are not the data's labels")
+    return [answer for _, answer in _seen(bench, bench.store.outputs(key), labels)]
 
 
 def recalled_failure(bench: Bench, candidate: Candidate) -> Outcome | None:
@@ -94,21 +122,24 @@ def _labels(
         return failed(candidate, mismatch.state, mismatch.reason)
 
 
-def run(bench: Bench, candidate: Candidate, worker: "Worker", looked: Looked) -> Outcome:
-    """Answer the rows that are still missing, batch by batch, until the candidate cannot pass.
+def run(
+    bench: Bench, candidate: Candidate, worker: "Worker", told: Told, *, rungs: Sequence[int]
+) -> Outcome:
+    """Answer the rows that are still missing, rung by rung, until the verdict is known.
 
-    `looked(n_wrong, n_seen)` is told after each chunk. Raises CandidateFailed.
+    `rungs` are numbers of units, the last one all. Raises CandidateFailed.
     """
     labels, artifact = _load(bench, candidate, worker)
     _record_static(bench, candidate, artifact)
-    seen = _answer(bench, candidate, worker, labels, looked)
+    seen = _answer(bench, candidate, worker, labels, told, rungs=rungs)
     _record_warm_latency(bench, candidate, worker)
     return assess(bench, candidate, seen, labels)
 
 
 def _load(bench: Bench, candidate: Candidate, worker: "Worker") -> tuple[LabelMap, Path]:
     folder = prepare(bench, candidate, worker)
-    loaded = worker.load(folder)
+    with bench.timed("load", candidate):
+        loaded = worker.load(folder)
     bench.store.describe(
         bench.key(candidate),
         {
@@ -139,24 +170,47 @@ def _load(bench: Bench, candidate: Candidate, worker: "Worker") -> tuple[LabelMa
 
 
 def _answer(
-    bench: Bench,
-    candidate: Candidate,
-    worker: "Worker",
-    labels: LabelMap,
-    looked: Looked,
-) -> list[Answered]:
-    """The rows answered so far, in the fixed order, with the label that the candidate gave."""
+    bench: Bench, candidate: Candidate, worker: "Worker", labels: LabelMap, told: Told,
+    *, rungs: Sequence[int],
+) -> list[Answered]:  # fmt: skip
+    """The leading rows answered so far, with the label that the candidate gave."""
     key = bench.key(candidate)
     outputs = bench.store.outputs(key)
-    keyed = zip(bench.row_keys, bench.samples.rows, strict=True)
+    already = len(_seen(bench, outputs, labels))
+    for rung in rungs:
+        end = bench.facts.rows_of(rung)
+        if end < already and rung != rungs[-1]:
+            continue
+        _answer_to(bench, candidate, worker, outputs, end)
+        seen = _seen(bench, outputs, labels)
+        if not bench.bar.asked:
+            continue
+        judged = judge_seen(bench, candidate, seen)
+        if judged.verdict is Verdict.SUFFICIENT or told(judged):
+            break
+    return _seen(bench, outputs, labels)
+
+
+def _answer_to(
+    bench: Bench, candidate: Candidate, worker: "Worker", outputs: dict[str, int], end: int
+) -> None:
+    """Answer the first `end` rows, chunk by chunk; a text that is repeated is answered once."""
+    key = bench.key(candidate)
+    keyed = zip(bench.row_keys[:end], bench.samples.rows[:end], strict=True)
     missing = list({key: row for key, row in keyed if key not in outputs}.items())
     n_cut = 0
     for start in range(0, len(missing), CHUNK_ROWS):
         bench.check_time()
         chunk = missing[start : start + CHUNK_ROWS]
-        answered = worker.scores(
-            [row.text for _, row in chunk], batch_size=bench.query.task.batch_size
-        )
+        texts = [row.text for _, row in chunk]
+        started = time.monotonic()
+        answered = worker.scores(texts, batch_size=bench.query.task.batch_size)
+        bench.record_spent(
+            spent_on(
+                "rows", candidate, time.monotonic() - started,
+                n_rows=len(texts), text_kb=sum(len(text.encode()) for text in texts) / 1e3,
+            )
+        )  # fmt: skip
         scores = answered.logits
         n_cut += answered.n_cut
         found = scores.argmax(axis=1)
@@ -169,19 +223,18 @@ def _answer(
         )
         outputs.update(zip((row_key for row_key, _ in chunk), map(int, found), strict=True))
         bench.progress.rows(len(chunk))
-        seen = _seen(bench, outputs, labels)
-        looked(n_wrong := n_wrong_of(seen), len(seen))
-        if n_wrong > bench.bar.hopeless_above:
-            break
     if n_cut:
-        cut = Figure("rows_cut", n_cut, "rows", len(missing), conditions=bench.conditions)
-        bench.store.record_figures(key, [cut])
-    return _seen(bench, outputs, labels)
+        before = bench.store.figures(key, conditions=bench.conditions).get("rows_cut")
+        cut = n_cut + (before.value if before else 0.0)
+        figure = Figure("rows_cut", cut, "rows", len(outputs), conditions=bench.conditions)
+        bench.store.record_figures(key, [figure])
 
 
 def _seen(bench: Bench, outputs: Mapping[str, int], labels: LabelMap) -> list[Answered]:
+    """The answers to the leading rows, up to the first that is missing."""
     keyed = zip(bench.row_keys, bench.samples.rows, strict=True)
-    return [(row, labels.names[outputs[key]]) for key, row in keyed if key in outputs]
+    leading = takewhile(lambda pair: pair[0] in outputs, keyed)
+    return [(row, labels.names[outputs[key]]) for key, row in leading]
 
 
 def _record_static(bench: Bench, candidate: Candidate, artifact: Path) -> None:

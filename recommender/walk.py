@@ -1,31 +1,11 @@
-"""Which candidate is next, and which one is the answer; pure functions over the fixed order."""
+"""Which candidate is the answer, and whom it is compared with; pure functions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from evaluators.candidate import Candidate
 from recommender.frontier import undominated
 from recommender.recommendation import Outcome
-from recommender.requirement import STATIC_COSTS
-from recommender.space import known_cost
 
 Outcomes = Mapping[int, Outcome]
-
-
-def next_candidate(order: Sequence[Candidate], outcomes: Outcomes, minimize: str) -> int | None:
-    """The first candidate without an outcome that could still be better than the best so far.
-
-    A cost that metadata tells ends the walk as soon as all that is left is predicted to cost more
-    than the best; a cost that must be measured asks for every candidate.
-    """
-    best = choose(outcomes, minimize)
-    bound = outcomes[best].value(minimize) if best is not None else None
-    for index, candidate in enumerate(order):
-        if index in outcomes:
-            continue
-        if bound is not None and minimize in STATIC_COSTS:
-            return index if known_cost(candidate, minimize) < bound else None
-        return index
-    return None
 
 
 def choose(outcomes: Outcomes, minimize: str) -> int | None:

@@ -83,11 +83,6 @@ def a_a_check(
     return AACheck(ratio_p50=p50, ratio_p95=p95, tolerance=tolerance)
 
 
-def interleaved_blocks(n_requests: int, block: int) -> list[slice]:
-    """The requests in small blocks, each of which every worker serves before the next begins."""
-    return [slice(start, min(start + block, n_requests)) for start in range(0, n_requests, block)]
-
-
 def _order_statistics(n: int, share: float) -> tuple[int, int]:
     """Ranks, from 1, between which the percentile lies; 0 or n + 1 where n is too small."""
     cumulative = np.cumsum(_binomial(n, share))  # P(at most k of n lie below the percentile)

@@ -6,25 +6,30 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
+from random import Random
+from statistics import median
 
-from evaluators.cost.latency import AACheck, Percentile, a_a_check, interleaved_blocks, percentile
+from evaluators.cost.latency import AACheck, Percentile, a_a_check, percentile
 from evaluators.cost.size import artifact_size_bytes
 from evaluators.measurement import Measurement
 from evaluators.worker_process import Loaded, Timing, Worker
 
 WARMUP_REQUESTS = 10
-BLOCK_REQUESTS = 10
-"""Requests that one worker serves before the next has its turn: long enough to be warm again,
-short enough that a drift of the machine meets all of them."""
+ORDER_SEED = 0
+"""Of the order in which the workers of each round have their turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class CostSettings:
-    """How costs are taken: threads, single requests, rows a batch, and what is allowed."""
+    """How costs are taken: threads, single requests, rows a batch, and what is allowed.
+
+    `n_processes` fresh workers do the same one after the other; latencies are the first one's.
+    """
 
     threads: int = 1
     n_requests: int = 200
     batch_size: int = 32
+    n_processes: int = 1
     deadline_s: float = 300.0
     memory_limit_mb: float | None = None
 
@@ -39,7 +44,7 @@ class CostSettings:
 
 @dataclass(frozen=True, slots=True)
 class InterleavedTimings:
-    """Durations of each folder's candidate, taken in turn, and whether they may decide."""
+    """Durations of each folder's candidate, one a round, and whether they may decide."""
 
     timings: tuple[Timing, ...]
     a_a: AACheck
@@ -54,27 +59,43 @@ def measure_costs(
     """
     how = how or CostSettings()
     requests = _requests(texts, how.n_requests)
+    runs = [_run(folder, requests, how) for _ in range(how.n_processes)]
+    return (
+        size_measurement(folder),
+        *_over_processes(runs, how.batch_size),
+        *latency_measurements(runs[0].single),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What one fresh worker measured: durations of single requests, and of batches after them."""
+
+    loaded: Loaded
+    single: Timing
+    rows_per_s: float
+    n_rows: int
+    peak_mb: float
+
+
+def _run(folder: Path, requests: Sequence[str], how: CostSettings) -> _Run:
     with how.start_worker() as worker:
         loaded = worker.load(folder)
         single = worker.time(requests, warmup=WARMUP_REQUESTS)
         batches = worker.time(requests, warmup=1, batch_size=how.batch_size)
         peak_mb = worker.memory().peak_mb
-    return (
-        size_measurement(folder),
-        *_loading(loaded),
-        Measurement("peak_memory_mb", peak_mb, "MB", 1, note=f"batches up to {how.batch_size}"),
-        Measurement("model_memory_mb", max(0.0, peak_mb - loaded.runtime_mb), "MB", 1),
-        *latency_measurements(single),
-        _throughput(batches, n_rows=len(requests), batch_size=how.batch_size),
-    )
+    rows_per_s = len(requests) / (sum(batches.wall_ms) / 1000)
+    return _Run(loaded, single, rows_per_s, len(requests), peak_mb)
 
 
 def time_interleaved(
     folders: Sequence[Path], texts: Sequence[str], *, how: CostSettings | None = None
 ) -> InterleavedTimings:
-    """Single requests to several candidates in turn (A B C A B C), each in a fresh worker.
+    """`how.n_requests` rounds; in each one, every candidate answers the same text once.
 
-    The first candidate runs twice, in two workers: the A/A check.
+    Each candidate has a fresh worker, and the workers' order is drawn anew for each round, so that
+    a drift of the machine meets all of them. The first candidate runs twice, in two workers: the
+    A/A check. CandidateFailed where one cannot serve.
     """
     how = how or CostSettings()
     requests = _requests(texts, how.n_requests)
@@ -85,7 +106,7 @@ def time_interleaved(
             list(pool.map(Worker.load, workers, places))
         for worker in workers:
             worker.time(requests[:WARMUP_REQUESTS])
-        timings = _in_turn(workers, requests)
+        timings = _in_rounds(workers, requests)
     check = a_a_check(timings[0].wall_ms, timings[-1].wall_ms)
     return InterleavedTimings(tuple(timings[:-1]), check)
 
@@ -103,37 +124,58 @@ def latency_measurements(timing: Timing) -> tuple[Measurement, Measurement]:
     )
 
 
-def _in_turn(workers: Sequence[Worker], requests: Sequence[str]) -> list[Timing]:
+def _in_rounds(workers: Sequence[Worker], requests: Sequence[str]) -> list[Timing]:
+    """One duration a worker and round.
+
+    In its turn a worker serves the text of the round before, which does not count, and then the
+    round's: a service is warm from its last request, not cold from another process (which makes
+    the median of a tiny model 15 % longer).
+    """
     wall: list[list[float]] = [[] for _ in workers]
     cpu: list[list[float]] = [[] for _ in workers]
-    for turn, block in enumerate(interleaved_blocks(len(requests), BLOCK_REQUESTS)):
-        for step in range(len(workers)):
-            index = (turn + step) % len(workers)  # nobody is always first
-            timing = workers[index].time(requests[block])
-            wall[index] += timing.wall_ms
-            cpu[index] += timing.cpu_ms
+    draw = Random(ORDER_SEED)  # noqa: S311 - an order of turns is no secret
+    for before, text in zip([requests[-1], *requests], requests, strict=False):
+        for index in draw.sample(range(len(workers)), len(workers)):
+            timing = workers[index].time([before, text])
+            wall[index].append(timing.wall_ms[-1])
+            cpu[index].append(timing.cpu_ms[-1])
     return [Timing(tuple(walls), tuple(cpus)) for walls, cpus in zip(wall, cpu, strict=True)]
 
 
-def _loading(loaded: Loaded) -> list[Measurement]:
-    note = f"after {loaded.import_s:.1f} s for importing the runtime"
+def _over_processes(runs: Sequence[_Run], batch_size: int) -> list[Measurement]:
+    """Memory is the largest of all processes, load time and throughput the median.
+
+    One process is one draw of what the machine was doing; no chance is attached to several either.
+    """
+    loaded, n = runs[0].loaded, len(runs)
+    load_s = median(run.loaded.load_s for run in runs)
+    import_s = median(run.loaded.import_s for run in runs)
+    rows_per_s = median(run.rows_per_s for run in runs)
+    peak_mb = max(run.peak_mb for run in runs)
+    model_mb = max(0.0, *(run.peak_mb - run.loaded.runtime_mb for run in runs))
+    load_note = _note(f"after {import_s:.1f} s for importing the runtime", "median", n)
+    peak_note = _note(f"batches up to {batch_size}", "largest", n)
+    rate_note = _note(f"batches of {batch_size}", "median", n)
     measured = [
-        Measurement("load_s", loaded.load_s, "s", 1, note=note),
+        Measurement("load_s", load_s, "s", n, note=load_note),
         Measurement("loaded_mb", loaded.loaded_mb, "MB", 1, note=loaded.dtype),
+        Measurement("peak_memory_mb", peak_mb, "MB", n, note=peak_note),
+        Measurement("model_memory_mb", model_mb, "MB", n, note=_note("", "largest", n)),
+        Measurement("throughput_per_s", rows_per_s, "rows/s", runs[0].n_rows, note=rate_note),
     ]
     if loaded.n_parameters is not None:
         measured.append(Measurement("n_parameters", loaded.n_parameters, "", 1))
     return measured
 
 
+def _note(what: str, chosen: str, n: int) -> str:
+    """`largest of 3 fresh processes; batches up to 32`."""
+    of_several = f"{chosen} of {n} fresh processes" if n > 1 else ""
+    return "; ".join(part for part in (of_several, what) if part)
+
+
 def _latency(name: str, found: Percentile) -> Measurement:
     return Measurement(name, found.value_ms, "ms", found.n, low=found.low_ms, high=found.high_ms)
-
-
-def _throughput(timing: Timing, *, n_rows: int, batch_size: int) -> Measurement:
-    rows_per_s = n_rows / (sum(timing.wall_ms) / 1000)
-    note = f"batches of {batch_size}"
-    return Measurement("throughput_per_s", rows_per_s, "rows/s", n_rows, note=note)
 
 
 def _requests(texts: Sequence[str], n_requests: int) -> list[str]:

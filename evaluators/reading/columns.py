@@ -1,8 +1,8 @@
 """Which column is the text, which the label? By name, else by what the columns hold."""
 
 import difflib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from cache.errors import BadInput, NotFound
 from evaluators.reading.table import in_words
@@ -29,40 +29,77 @@ AMBIGUOUS = -1
 
 
 @dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns that the user named; text and label may be left to a guess."""
+
+    text: str | None = None
+    label: str | None = None
+    group: str | None = None
+    slices: tuple[str, ...] = ()
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """All names that were given."""
+        one_each = (self.text, self.label, self.group)
+        return (*(name for name in one_each if name is not None), *self.slices)
+
+
+@dataclass(frozen=True, slots=True)
 class Guess:
-    """Positions of the text and the label column, and how they were found."""
+    """Positions of the columns, and how text and label were found."""
 
     text: int
     label: int
     how: str
+    group: int | None = None
+    slices: tuple[int, ...] = ()
 
 
 def choose_columns(
-    columns: Sequence[str],
-    rows: Sequence[Sequence[object]],
-    *,
-    text: str | None,
-    label: str | None,
-    source: str,
+    columns: Sequence[str], rows: Sequence[Sequence[object]], asked: Columns, source: str
 ) -> Guess:
     """The named columns, where named, and a guess for the rest.
 
-    Raises NotFound for a name that is not there and BadInput where no guess stands out.
+    Raises NotFound for a name that is not there and BadInput where no guess stands out, or where
+    one column would have to be two things.
     """
     if len(columns) < 2:
         raise BadInput(
             f"{source} has one column only, {in_words(columns)}; a text and a label are needed. "
             "Separate them by a comma, semicolon, tab or bar."
         )
-    taken_text = _position(columns, text, "--text", source)
-    taken_label = _position(columns, label, "--label", source)
-    guess = guess_columns(columns, rows, text=taken_text, label=taken_label)
+    taken_text = _position(columns, asked.text, "--text", source)
+    taken_label = _position(columns, asked.label, "--label", source)
+    group = _position(columns, asked.group, "--group", source)
+    slices = tuple(_slice_positions(columns, asked.slices, source))
+    others = frozenset(slices if group is None else (group, *slices))
+    guess = guess_columns(columns, rows, text=taken_text, label=taken_label, others=others)
     if AMBIGUOUS in (guess.text, guess.label) or guess.text == guess.label:
         raise BadInput(
             f"{source}: cannot tell which column is the text and which the label. "
             f"Choose with --text and --label among {in_words(columns)}."
         )
-    return guess
+    _refuse_two_roles(columns, guess, others, source)
+    return replace(guess, group=group, slices=slices)
+
+
+def _slice_positions(columns: Sequence[str], slices: Sequence[str], source: str) -> Iterator[int]:
+    for name in slices:
+        at = _position(columns, name, "the slice", source)
+        if at is not None:
+            yield at
+
+
+def _refuse_two_roles(
+    columns: Sequence[str], guess: Guess, others: Collection[int], source: str
+) -> None:
+    for at, word in ((guess.text, "text"), (guess.label, "label")):
+        if at in others:
+            hint = "; for one class write recall[LABEL]" if word == "label" else ""
+            raise BadInput(
+                f"{source}: column {columns[at]!r} is the {word}, and no group or slice{hint}. "
+                f"If another column is the {word}, name it with --{word}."
+            )
 
 
 def guess_columns(
@@ -71,16 +108,21 @@ def guess_columns(
     *,
     text: int | None = None,
     label: int | None = None,
+    others: Collection[int] = (),
 ) -> Guess:
-    """Where text and label are; AMBIGUOUS where nothing stands out."""
+    """Where text and label are; AMBIGUOUS where nothing stands out.
+
+    `others` are columns with another role: they are no guess by content, and of two usual names
+    the one without a role is taken.
+    """
     if text is not None and label is not None:
         return Guess(text, label, "as given")
-    named_text = _by_name(columns, TEXT_NAMES, without=label) if text is None else text
-    named_label = _by_name(columns, LABEL_NAMES, without=text) if label is None else label
+    named_text = _by_name(columns, TEXT_NAMES, label, others) if text is None else text
+    named_label = _by_name(columns, LABEL_NAMES, text, others) if label is None else label
     if named_text is not None and named_label is not None:
         return Guess(named_text, named_label, "guessed by name")
-    by_text = _longest(rows, without=named_label) if named_text is None else named_text
-    by_label = _fewest(rows, without=by_text) if named_label is None else named_label
+    by_text = _longest(rows, {named_label, *others}) if named_text is None else named_text
+    by_label = _fewest(rows, {by_text, *others}) if named_label is None else named_label
     return Guess(by_text, by_label, "guessed by content")
 
 
@@ -101,17 +143,21 @@ def _position(columns: Sequence[str], name: str | None, option: str, source: str
 
 
 def _by_name(
-    columns: Sequence[str], tiers: Sequence[Sequence[str]], *, without: int | None
+    columns: Sequence[str],
+    tiers: Sequence[Sequence[str]],
+    without: int | None,
+    others: Collection[int],
 ) -> int | None:
     folded = [column.strip().casefold() for column in columns]
     for tier in tiers:
         found = [at for at, name in enumerate(folded) if name in tier and at != without]
-        if found:
-            return found[0] if len(found) == 1 else AMBIGUOUS
+        free = [at for at in found if at not in others] or found
+        if free:
+            return free[0] if len(free) == 1 else AMBIGUOUS
     return None
 
 
-def _longest(rows: Sequence[Sequence[object]], *, without: int | None) -> int:
+def _longest(rows: Sequence[Sequence[object]], without: Collection[int | None]) -> int:
     """The column of clearly the longest strings, among those that do not repeat as labels do."""
     columns = _columns(rows, without)
     distinct = {at: column for at, column in columns.items() if not few_distinct(column)}
@@ -127,7 +173,7 @@ def _longest(rows: Sequence[Sequence[object]], *, without: int | None) -> int:
     return ranked[0]
 
 
-def _fewest(rows: Sequence[Sequence[object]], *, without: int) -> int:
+def _fewest(rows: Sequence[Sequence[object]], without: Collection[int | None]) -> int:
     """The only other column, or else the only one whose values repeat as labels do."""
     columns = _columns(rows, without)
     if len(columns) == 1:
@@ -137,10 +183,10 @@ def _fewest(rows: Sequence[Sequence[object]], *, without: int) -> int:
 
 
 def _columns(
-    rows: Sequence[Sequence[object]], without: int | None
+    rows: Sequence[Sequence[object]], without: Collection[int | None]
 ) -> dict[int, tuple[object, ...]]:
     every: dict[int, tuple[object, ...]] = dict(enumerate(zip(*rows, strict=False)))
-    return {at: column for at, column in every.items() if at != without}
+    return {at: column for at, column in every.items() if at not in without}
 
 
 def _constant(column: Sequence[object]) -> bool:

@@ -1,5 +1,7 @@
 """Data sets on the Hub. The home of datasets."""
 
+from dataclasses import replace
+
 from datasets import get_dataset_split_names, load_dataset
 from datasets.exceptions import DatasetsError
 
@@ -22,7 +24,7 @@ def read_hub(source: str, *, split: str | None) -> Table:
     except (OSError, ValueError, DatasetsError) as error:
         raise _unreadable(source, error) from error
     table = dataset_table(dataset, name=f"{source} {chosen}")
-    return Table(table.name, table.columns, table.records, table.place, notes, table.class_names)
+    return replace(table, notes=notes, dataset=path)
 
 
 def _default_split(path: str, config: str | None, source: str) -> tuple[str, tuple[str, ...]]:

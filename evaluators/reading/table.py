@@ -17,7 +17,7 @@ class Table:
     """Column names and records of one source; `records` can be walked once.
 
     `place` is what a record's number counts. `class_names` are the names behind integer labels,
-    where the source knows them.
+    where the source knows them. `dataset` is the id of a data set on the Hub.
     """
 
     name: str
@@ -26,6 +26,7 @@ class Table:
     place: str = "line"
     notes: tuple[str, ...] = ()
     class_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    dataset: str | None = None
 
 
 def peek(records: Iterable[Record]) -> tuple[list[Record], Iterator[Record]]:

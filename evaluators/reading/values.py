@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Sequence
+from datetime import date
 
 from cache.errors import BadInput
 from evaluators.reading.table import in_words
@@ -47,6 +48,15 @@ def as_class_name(value: object, names: Sequence[str]) -> object:
     if not names or isinstance(value, bool) or not isinstance(value, int):
         return value
     return names[value] if 0 <= value < len(names) else None
+
+
+def name_in(value: object) -> object:
+    """A group's or slice's value as its name: 3.0 is `3`, a date is its ISO text."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value).strip() if isinstance(value, str | int | float) else value
 
 
 def unify_labels(values: Sequence[object], source: str) -> tuple[list[str], tuple[str, ...]]:

@@ -15,6 +15,7 @@ from cache.errors import RecommenderError
 
 COMMANDS = (
     "find",
+    "why",
     "measure",
     "leaderboard",
     "demo",

@@ -13,6 +13,7 @@ from recommender.cli.options import (
     show,
     typed_command,
 )
+from recommender.query import DUPLICATES, MODES, SAMPLERS
 
 if TYPE_CHECKING:
     from recommender.recommendation import Recommendation
@@ -34,11 +35,14 @@ EXIT_SIGNALS = {"interrupted": 130, "terminated": 143}
     "--require",
     multiple=True,
     metavar="BOUND",
-    help='What is asked, as in "accuracy >= 0.90", "f1 >= 0.97 * baseline", "size_mb <= 50", '
+    help='What is asked, as in "accuracy >= 0.90", "accuracy within 0.02 of baseline", '
+    '"recall[urgent] >= 0.95", "accuracy[lang=de] >= 0.85", "size_mb <= 50", '
     '"license in mit,apache-2.0". Repeatable; all must hold.',
 )
 @click.option(
-    "--baseline", metavar="MODEL", help="The model, as it is in fp32, that 'baseline' means."
+    "--baseline",
+    metavar="MODEL",
+    help="The model, as it is in fp32, that 'baseline' means. Not in the open mode.",
 )
 @click.option(
     "--minimize",
@@ -55,6 +59,33 @@ EXIT_SIGNALS = {"interrupted": 130, "terminated": 143}
 )
 @click.option(
     "--seed", default=0, show_default=True, help="Seed of the one random order of the rows."
+)
+@click.option(
+    "--duplicates",
+    type=click.Choice(DUPLICATES),
+    default="drop",
+    show_default=True,
+    help="drop: distinct texts, each counting once; keep: rows as they come, repeats included.",
+)
+@click.option(
+    "--group",
+    metavar="COLUMN",
+    help="Rows of one value, such as a customer, are one draw, and not independent of each other.",
+)
+@click.option(
+    "--sampler",
+    type=click.Choice(SAMPLERS),
+    default="cheapest",
+    show_default=True,
+    help="Who proposes the next candidate; the others are there for comparison.",
+)
+@click.option(
+    "--mode",
+    type=click.Choice(MODES),
+    default="auto",
+    show_default=True,
+    help="pool: test on all rows; open: screen on a fifth, certify on the rest, and the rows "
+    "answer this one question only; auto: open only where a metric has no exact test.",
 )
 @click.option(
     "--explore",

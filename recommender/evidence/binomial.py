@@ -14,8 +14,11 @@ from math import exp, lgamma, log, log1p
 from recommender.evidence.verdict import Verdict
 
 
-def lower_bound(n_right: int, n_rows: int, level: float) -> float:
-    """The exact one-sided lower confidence bound of a proportion, wrong with chance `level`."""
+def lower_bound(n_right: float, n_rows: float, level: float) -> float:
+    """The exact one-sided lower confidence bound of a proportion, wrong with chance `level`.
+
+    It is also the true proportion that gives n_right or more with a chance of `level`.
+    """
     if n_right <= 0:
         return 0.0
     return _quantile(n_right, n_rows - n_right + 1, level)
@@ -48,6 +51,23 @@ def max_errors(n_rows: int, target: float, level: float) -> int | None:
     return low
 
 
+def errors_at(n_rows: int, target: float, level: float) -> float | None:
+    """The real number e with P(Binomial(n_rows, 1 - target) <= e) = level; None where e < 0.
+
+    Between whole numbers the binomial is that of its incomplete beta function: max_errors without
+    the steps, for planning.
+    """
+    if binomial_cdf(0, n_rows, 1 - target) > level:
+        return None
+    low, high = 0.0, float(n_rows)
+    while high - low > 1e-6 * n_rows:
+        middle = (low + high) / 2
+        low, high = (
+            (middle, high) if binomial_cdf(middle, n_rows, 1 - target) <= level else (low, middle)
+        )
+    return low
+
+
 def rows_needed(target: float, level: float) -> int:
     """The fewest rows with which a faultless candidate could be proven to reach the target."""
     n_rows = 1
@@ -72,7 +92,7 @@ def below_or_undecided(n_right: int, n_seen: int, *, target: float, level: float
     return Verdict.UNDECIDED
 
 
-def binomial_cdf(k: int, n: int, p: float) -> float:
+def binomial_cdf(k: float, n: float, p: float) -> float:
     """P(at most k of n), each with chance p: an incomplete beta function (DLMF 8.17.5)."""
     if k >= n or p <= 0:
         return 1.0
@@ -81,7 +101,7 @@ def binomial_cdf(k: int, n: int, p: float) -> float:
     return _incomplete_beta(n - k, k + 1, 1 - p)
 
 
-def _quantile(a: int, b: int, level: float) -> float:
+def _quantile(a: float, b: float, level: float) -> float:
     """The x at which the regularized incomplete beta function reaches the level, by bisection."""
     low, high = 0.0, 1.0
     while high - low > 1e-13:

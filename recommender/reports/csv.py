@@ -5,7 +5,7 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-from recommender.recommendation import Plan, Recommendation, record
+from recommender.recommendation import Outcome, Plan, Recommendation, record
 from recommender.reports.table import Result, clean
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -26,7 +26,21 @@ def _records(result: Result) -> list[Mapping[str, Any]]:
     if isinstance(result, Plan):
         return [{"candidate": name, "predicted_size_mb": size} for name, size in result.candidates]
     outcomes = result.candidates if isinstance(result, Recommendation) else result.entries
-    return [record(outcome) for outcome in outcomes]
+    return [_record(outcome) for outcome in outcomes]
+
+
+def _record(outcome: Outcome) -> Mapping[str, Any]:
+    """The flat row, with the estimate and the units beside each certified bound."""
+    row = record(outcome)
+    known = {}
+    for claim in outcome.claims:
+        known[f"{claim.subject}_estimate"] = claim.estimate
+        known[f"{claim.subject}_certified"] = row.pop(f"{claim.subject}_certified", claim.lower)
+        known[f"{claim.subject}_target"] = claim.target
+        known[f"{claim.subject}_n"] = claim.n
+    reason = row.pop("reason")
+    named = {**row, **known, "reason": reason}
+    return {clean(name): value for name, value in named.items()}
 
 
 def _safe(value: object) -> object:

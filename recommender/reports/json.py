@@ -10,6 +10,6 @@ from recommender.reports.table import Result
 def render(result: Result, *, verbose: bool = True) -> str:
     """The whole result; `verbose` changes nothing, a machine gets everything."""
     if isinstance(result, Plan):
-        plan = {"schema_version": SCHEMA_VERSION, **asdict(result), "level": result.level}
+        plan = {"schema_version": SCHEMA_VERSION, **asdict(result)}
         return json.dumps(plan, indent=2, ensure_ascii=False)
     return result.to_json()

@@ -4,7 +4,17 @@ import re
 
 from recommender.leaderboard import Leaderboard
 from recommender.recommendation import Outcome, Plan, Recommendation
-from recommender.reports.table import HEADER, Result, cells, clean, headline, metric_of, tried
+from recommender.reports.table import (
+    HEADER,
+    Result,
+    cells,
+    clean,
+    headline,
+    metric_of,
+    plan_lines,
+    tried,
+    why_not_run,
+)
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#])")
 
@@ -25,6 +35,8 @@ def render(result: Result, *, verbose: bool = True) -> str:
         parts.append(_choice(result.choice))
     reasons = [f"- {escape(o.name)}: {escape(o.reason)}" for o in result.turned_down]
     reasons += [f"- {escape(n)}: {s}: {escape(r)}" for n, s, r in result.plan.left_out]
+    if not_run := why_not_run(result):
+        reasons.append(f"- {escape(not_run)}")
     if result.plan.requirements and reasons:
         parts.append("## Turned down\n\n" + "\n".join(reasons))
     parts.append(f"## Guarantee\n\n{escape(result.guarantee)}.")
@@ -38,7 +50,7 @@ def render(result: Result, *, verbose: bool = True) -> str:
 def _table(result: Recommendation | Leaderboard) -> str:
     metric = metric_of(result)
     outcomes = tried(result) if isinstance(result, Recommendation) else result.entries
-    header = [metric if name == "quality" else name for name in HEADER]
+    header = [escape(metric) if name == "quality" else name for name in HEADER]
     rows = [header, ["---"] * len(header)]
     rows += [[escape(cell) for cell in cells(result, o, metric)] for o in outcomes]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
@@ -59,6 +71,7 @@ def _choice(choice: Outcome) -> str:
 
 
 def _plan(plan: Plan) -> str:
-    lines = [f"- {escape(name)}: {size:.3g} MB predicted" for name, size in plan.candidates]
+    lines = [f"- {escape(line)}" for _, line in plan_lines(plan)]
+    lines += [f"- {escape(name)}: {size:.3g} MB predicted" for name, size in plan.candidates]
     lines += [f"- left out: {escape(n)}: {s}: {escape(r)}" for n, s, r in plan.left_out]
-    return f"# {plan.sentence()}\n\n" + "\n".join(lines)
+    return f"# {escape(plan.sentence())}\n\n" + "\n".join(lines)

@@ -1,11 +1,12 @@
 """The rows and columns that every format shows."""
 
 import re
-from math import floor
+from collections import Counter
 
 from evaluators.measurement import Measurement, State
 from recommender.leaderboard import Leaderboard
-from recommender.recommendation import Outcome, Plan, Recommendation
+from recommender.recommendation import NOT_RUN, Claim, Outcome, Plan, Recommendation
+from recommender.reports.figures import at_least, certified, on_units, quality
 from recommender.requirement import Requirement
 
 Result = Recommendation | Leaderboard | Plan
@@ -20,32 +21,121 @@ def clean(text: str) -> str:
 
 def tried(result: Recommendation) -> list[Outcome]:
     """The candidates that were run or tried, in the pool's order."""
-    not_run = (State.NOT_NEEDED, State.SKIPPED_BY_BUDGET)
-    return [outcome for outcome in result.candidates if outcome.state not in not_run]
+    return [outcome for outcome in result.candidates if outcome.state not in NOT_RUN]
+
+
+def search_sentence(result: Recommendation) -> str:
+    """`no smaller candidate is left to try; 12 raced out, 5 skipped; 34 MB not downloaded`."""
+    found = result.search
+    counts = [f"{found[name]} {word}" for name, word in COUNTED.items() if found.get(name)]
+    saved = found.get("saved_mb") or 0.0
+    parts = [
+        found["reason"],
+        ", ".join(counts),
+        f"{saved:,.0f} MB not downloaded" if saved >= 1 else "",
+    ]
+    return "; ".join(part for part in parts if part)
+
+
+COUNTED = {
+    "raced_out": "raced out",
+    "skipped": "skipped as unlikely",
+    "excluded": "predicted to cost more than the choice",
+}
+"""What a search counts, in words."""
+
+
+def why_not_run(result: Recommendation) -> str:
+    """`7 more candidates were not run: ...`, each reason once; empty where all were run."""
+    found = Counter(
+        _reason_not_run(result, outcome)
+        for outcome in result.candidates
+        if outcome.state in NOT_RUN
+    )
+    if not found:
+        return ""
+    n = found.total()
+    start = "1 more candidate was not run" if n == 1 else f"{n} more candidates were not run"
+    if len(found) == 1:
+        return f"{start}: {next(iter(found))}"
+    return f"{start}: {'; '.join(f'{count} {why}' for why, count in found.most_common())}"
+
+
+def _reason_not_run(result: Recommendation, outcome: Outcome) -> str:
+    if outcome.state is State.UNLIKELY:
+        return "unlikely to be certified with these labels, or not worth the time"
+    if outcome.state is State.NOT_NEEDED:
+        if result.plan.mode == "open":
+            return "not needed, as a certificate came first"
+        return f"predicted to have more {result.plan.minimize} than the choice"
+    if "--max-download" in outcome.reason:
+        return "too much to download (--max-download)"
+    return f"not reached before {end_of(result)}"
 
 
 def metric_of(result: Result) -> str:
-    """The quality metric that the table shows: the first that is bounded, else accuracy."""
-    asked = result.plan.requirements if isinstance(result, Recommendation) else ()
-    quality = [r.measure for r in map(Requirement.parse, asked) if r.is_quality]
-    return quality[0] if quality else "accuracy"
+    """What the quality column shows: the first asked quality as it is claimed, else accuracy."""
+    if not isinstance(result, Recommendation):
+        return "accuracy"
+    claimed = (outcome.claims[0].subject for outcome in result.candidates if outcome.claims)
+    asked = map(Requirement.parse, result.plan.requirements)
+    subjects = (requirement.subject for requirement in asked if requirement.is_quality)
+    return clean(next(claimed, None) or next(subjects, "accuracy"))
 
 
-def interval(measurement: Measurement | None) -> str:
-    """`0.861 [0.84, 0.88]`, or `-` where nothing was measured."""
-    if measurement is None:
-        return "-"
+def estimate_of(outcome: Outcome, metric: str) -> float | None:
+    """What the quality column shows of a candidate, as a number."""
+    return outcome.claims[0].estimate if outcome.claims else outcome.quality(metric)
+
+
+def interval(measurement: Measurement) -> str:
+    """`0.861 [0.840, 0.880]`."""
     if measurement.low is None or measurement.high is None:
-        return f"{measurement.value:.3f}"
-    return f"{measurement.value:.3f} [{measurement.low:.3f}, {measurement.high:.3f}]"
+        return quality(measurement.value)
+    low, high = quality(measurement.low), quality(measurement.high)
+    return f"{quality(measurement.value)} [{low}, {high}]"
 
 
 def quality_cell(outcome: Outcome, metric: str) -> str:
-    """The quality on all rows, or what is known of a candidate that was not given all."""
-    if metric in outcome.measurements:
-        return interval(outcome.measurements[metric])
+    """The first asked quality, as its bound is of it; without claims, the metric on the rows."""
+    measured = outcome.measurements.get(metric)
+    if outcome.claims:
+        return _claim_cell(outcome, outcome.claims[0], measured)
+    if measured is not None:
+        return interval(measured)
     estimate = outcome.quality(metric)
-    return "-" if estimate is None else f"{estimate:.3f} on {outcome.n_rows} rows"
+    return "-" if estimate is None else f"{quality(estimate)} on {outcome.n_rows:,} rows"
+
+
+def _claim_cell(outcome: Outcome, claim: Claim, measured: Measurement | None) -> str:
+    """Its estimate on its units; with the interval of the rows where that is one of the same."""
+    if claim.estimate is None:
+        return "-"
+    found = quality(claim.estimate)
+    is_each_row = claim.subject == "accuracy" and outcome.n_units == outcome.n_rows == claim.n
+    if is_each_row and measured is not None and abs(measured.value - claim.estimate) < SAME:
+        return interval(measured)
+    return f"{found} {on_units(outcome, claim.n)}"
+
+
+SAME = 1e-9
+"""Two shares that differ by less are the same."""
+
+
+def plan_lines(plan: Plan) -> list[tuple[str, str]]:
+    """What a plan says below its first sentence, by topic: `("Asked", "Asked: ...")`."""
+    best = "most" if plan.minimize == "throughput_per_s" else "least"
+    asked = " and ".join(plan.requirements)
+    confidence = f"{100 * (1 - plan.delta):.4g} %, mode {plan.mode}"
+    if not plan.exact:
+        confidence += ", approximate"
+    said = {
+        "Asked": f"{asked}; the {best} {plan.minimize} wins; confidence {confidence}",
+        "Units": plan.estimand,
+        "Labels": plan.coverage or "no ledger, as no candidate is left",
+        "Cost": plan.cost or f"at most {plan.download_mb:,.1f} MB to download",
+    }
+    return [(name, clean(f"{name}: {text}.")) for name, text in said.items() if text]
 
 
 def figure(value: float | None) -> str:
@@ -53,12 +143,17 @@ def figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
 
 
+def bound_cell(outcome: Outcome) -> str:
+    """The certified bound of the first asked quality, never rounded up."""
+    return "-" if outcome.lower is None else at_least(outcome.lower)
+
+
 def state_cell(outcome: Outcome) -> str:
     """The verdict of an evaluated candidate, the state of any other."""
     if outcome.state is State.EVALUATED:
         return "over a limit" if outcome.misses else str(outcome.verdict)
-    if outcome.state is State.REJECTED_EARLY:
-        return f"{outcome.verdict}, stopped early"
+    if outcome.state is State.RACED_OUT:
+        return f"{outcome.verdict}, raced out"
     return str(outcome.state)
 
 
@@ -71,7 +166,17 @@ def mark(result: Result, outcome: Outcome) -> str:
     return "*" if outcome.state is State.EVALUATED else "~"
 
 
-HEADER = ("", "candidate", "quality", "size_mb", "p50_ms", "p95_ms", "peak_mb", "verdict")
+HEADER = (
+    "",
+    "candidate",
+    "quality",
+    "certified",
+    "size_mb",
+    "p50_ms",
+    "p95_ms",
+    "peak_mb",
+    "verdict",
+)
 
 
 def cells(result: Result, outcome: Outcome, metric: str) -> tuple[str, ...]:
@@ -80,6 +185,7 @@ def cells(result: Result, outcome: Outcome, metric: str) -> tuple[str, ...]:
         mark(result, outcome),
         clean(outcome.name),
         quality_cell(outcome, metric),
+        bound_cell(outcome),
         figure(outcome.value("size_mb")),
         figure(outcome.value("latency_p50_ms")),
         figure(outcome.value("latency_p95_ms")),
@@ -100,20 +206,36 @@ def headline(result: Recommendation) -> str:
     minimize = result.plan.minimize
     best = "most" if minimize == "throughput_per_s" else "least"
     smallest = "smallest" if minimize == "size_mb" else f"one with the {best} {minimize}"
-    shown = "shown to be sufficient" if result.plan.proven else "sufficient (estimate, not proven)"
-    cost = figure(choice.value(result.plan.minimize))
-    unit = choice.measurements[result.plan.minimize].unit
-    metric = metric_of(result)
-    proven = floor((choice.lower or 0.0) * 1000) / 1000  # a bound is never rounded up
-    bound = f", proven >= {proven:.3f}" if result.plan.proven else ""
-    return (
-        f"{clean(choice.name)} is the {smallest} {shown}{_ended(result)}: {cost} {unit}, "
-        f"{metric} {figure(choice.value(metric))} on {choice.n_rows:,} rows{bound}."
+    shown = (
+        "shown to be sufficient" if result.plan.exact else "shown to be sufficient (approximate)"
     )
+    claims = "; ".join(_claimed(claim, choice) for claim in choice.claims)
+    parts = ", ".join(part for part in (_cost(choice, minimize), claims) if part)
+    return f"{clean(choice.name)} is the {smallest} {shown}{_ended(result)}: {parts}."
+
+
+def _cost(choice: Outcome, minimize: str) -> str:
+    """`12.3 MB`; a plain number with its name, `6,000 n_parameters`."""
+    measured = choice.measurements.get(minimize)
+    if measured is None:
+        return ""
+    return f"{figure(measured.value)} {measured.unit or minimize}"
+
+
+def _claimed(claim: Claim, choice: Outcome) -> str:
+    """`accuracy / baseline 0.991 on 913 rows, certified >= 0.982`."""
+    subject, bound = clean(claim.subject), certified(claim)
+    if claim.estimate is None:
+        return " ".join(part for part in (subject, bound) if part)
+    found = f"{subject} {quality(claim.estimate)} {on_units(choice, claim.n)}"
+    return f"{found}, {bound}" if bound else found
 
 
 def _ended(result: Recommendation) -> str:
-    return "" if result.ended == "complete" else f" before {end_of(result)}"
+    if result.ended == "complete":
+        return ""
+    within = "within" if result.ended == "download limit" else "before"
+    return f" {within} {end_of(result)}"
 
 
 def end_of(result: Recommendation) -> str:
@@ -124,5 +246,6 @@ def end_of(result: Recommendation) -> str:
 
 LEGEND = (
     "> the choice   * on the frontier of quality, size and latency   ~ the same, from part of the "
-    "rows\nundecided: may truly meet the bar, but these rows cannot prove it   - not measured"
+    "rows\ncertified: holds for all candidates together   undecided: may meet the bar, not proven\n"
+    "raced out: unlikely to be certified with all rows   - not measured"
 )

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from math import inf
 from textwrap import fill
 
 from recommender.leaderboard import Leaderboard
@@ -12,10 +13,13 @@ from recommender.reports.table import (
     Result,
     cells,
     clean,
-    end_of,
+    estimate_of,
     headline,
     metric_of,
+    plan_lines,
+    search_sentence,
     tried,
+    why_not_run,
 )
 
 SHOWN_LEFT_OUT = 5
@@ -33,12 +37,17 @@ def render(result: Result, *, verbose: bool = False) -> str:
         _table(result, _shown(result, verbose=verbose)),
     ]
     parts += [_turned_down(result, verbose=verbose), _wrap(f"Guarantee: {result.guarantee}.")]
-    parts += [_choice(result), _notes(result), _reproduce(result)]
+    parts += [_search(result), _choice(result), _notes(result), _reproduce(result)]
     return "\n\n".join(part for part in parts if part)
 
 
 def _wrap(text: str, indent: str = "") -> str:
     return fill(clean(text), width=_width(), subsequent_indent=indent, break_on_hyphens=False)
+
+
+def _wrap_line(text: str) -> str:
+    """One line of a list."""
+    return _wrap(f"  {clean(text)}", "    ")
 
 
 def _width() -> int:
@@ -52,7 +61,7 @@ def _table(result: Result, outcomes: Sequence[Outcome]) -> str:
     rows = [tuple(metric if h == "quality" else h for h in HEADER)]
     rows += [cells(result, outcome, metric) for outcome in outcomes]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
-    numeric = range(3, 7)
+    numeric = range(4, 8)
     lines = [
         " ".join(
             cell.rjust(width) if column in numeric else cell.ljust(width)
@@ -76,9 +85,8 @@ def _turned_down(result: Recommendation, *, verbose: bool) -> str:
     if not result.plan.requirements:
         return ""
     lines = _each(result) if verbose else _by_model(result)
-    not_run = len(result.candidates) - len(tried(result))
-    if not_run:
-        lines.append(f"  {not_run} more candidates were not run: {_why_not_run(result)}")
+    if not_run := why_not_run(result):
+        lines.append(_wrap_line(not_run))
     left_out = [f"  {clean(n)}: {s}: {clean(r)}" for n, s, r in result.plan.left_out]
     more = len(left_out) - SHOWN_LEFT_OUT
     if more > 0 and not verbose:
@@ -100,22 +108,23 @@ def _by_model(result: Recommendation) -> list[str]:
         models.setdefault(outcome.model, []).append(outcome)
     lines = []
     for model, outcomes in models.items():
-        best = max(outcomes, key=lambda o: o.quality(metric) or 0.0)
+        best = max(outcomes, key=lambda o: _or_least(estimate_of(o, metric)))
         recipes = "recipe" if len(outcomes) == 1 else "recipes, the best"
         lines.append(
-            fill(
-                f"  {clean(model)}: {len(outcomes)} {recipes} {best.recipe.name}: "
-                f"{clean(best.reason)}",
-                width=_width(), subsequent_indent="    ", break_on_hyphens=False,
-            )
-        )  # fmt: skip
+            _wrap_line(f"{model}: {len(outcomes)} {recipes} {best.recipe.name}: {best.reason}")
+        )
     return lines
 
 
-def _why_not_run(result: Recommendation) -> str:
-    if result.ended != "complete":
-        return f"not reached before {end_of(result)}"
-    return f"predicted to have more {result.plan.minimize} than the choice"
+def _or_least(estimate: float | None) -> float:
+    """A quality, also a negative difference, ranks above one that is not known."""
+    return -inf if estimate is None else estimate
+
+
+def _search(result: Recommendation) -> str:
+    """Why the search stopped, what it saved, and who cannot be told from the choice."""
+    lines = [f"Search: {search_sentence(result)}."] if result.search else []
+    return "\n".join(_wrap(line, "    ") for line in [*lines, *result.ties])
 
 
 def _choice(result: Recommendation) -> str:
@@ -135,9 +144,12 @@ def _choice(result: Recommendation) -> str:
 def _notes(result: Recommendation) -> str:
     threads = result.environment.get("threads", 1)
     machine = result.environment.get("machine", "this machine")
-    measured = f"timings: single requests on {threads} thread(s) of {machine}"
+    when = ", as measured then" if result.from_memory else ""
+    measured = f"timings{when}: single requests on {threads} thread(s) of {machine}"
     remembered = ["answered from memory: nothing was loaded"] if result.from_memory else []
     lines = [*result.notes, *([measured, *remembered] if result.candidates else [])]
+    if not lines:
+        return ""
     return "\n".join(["Notes:", *(_wrap(f"  - {line}", "    ") for line in lines)])
 
 
@@ -146,13 +158,10 @@ def _reproduce(result: Recommendation) -> str:
 
 
 def _plan(plan: Plan, *, verbose: bool) -> str:
-    lines = [
-        f"Plan: {plan.sentence()}.",
-        f"Asked: {clean(' and '.join(plan.requirements))}; least {plan.minimize} wins.",
-        f"To download at most: {plan.download_mb:,.1f} MB.",
-    ]
-    lines += [f"  {name}: {size:.3g} MB predicted" for name, size in plan.candidates]
+    lines = [_wrap(f"Plan: {plan.sentence()}.", "  ")]
+    lines += [line if name == "Cost" else _wrap(line, "  ") for name, line in plan_lines(plan)]
+    lines += [f"  {clean(name)}: {size:.3g} MB predicted" for name, size in plan.candidates]
     if plan.left_out:
         lines.append(f"Left out ({len(plan.left_out)}):")
-        lines += [f"  {clean(n)}: {state}: {clean(why)}" for n, state, why in plan.left_out]
+        lines += [_wrap_line(f"{n}: {state}: {why}") for n, state, why in plan.left_out]
     return "\n".join(lines)

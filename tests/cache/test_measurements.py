@@ -32,11 +32,12 @@ def test_timings_hold_under_their_conditions_only(store: Measurements) -> None:
     assert set(store.figures("c", conditions="there")) == {"size_mb"}
 
 
-def test_claimed_rows_count_only_other_searches(store: Measurements) -> None:
-    """The same search asked again has not used its labels twice."""
-    assert store.claim_rows(["a", "b"], "first") == 0
-    assert store.claim_rows(["a", "b"], "first") == 0
-    assert store.claim_rows(["b", "c"], "second") == 1
+def test_runs_are_told_the_newest_first_and_by_the_start_of_their_id(store: Measurements) -> None:
+    """Every search is kept as it was answered."""
+    keys = [store.record_run(answer, samples="s", question={}) for answer in ("one", "two")]
+    assert [run.answer for run in store.runs()] == ["two", "one"]
+    assert [run.key for run in store.runs(prefix=keys[0][:8])] == [keys[0]]
+    assert list(store.runs(prefix="%")) == []
 
 
 def test_forgetting_drops_what_is_older(store: Measurements) -> None:

@@ -55,6 +55,18 @@ def test_find_prints_the_answer_first(run: Run, found: Found, zoo: Path, data: P
     assert "error" not in err
 
 
+def test_why_explains_a_model_from_the_newest_search(run: Run, found: Found) -> None:
+    """The verdict of every candidate of a model, after how many rows, with which bound."""
+    code, out, _ = run("why", "team/good", home=found[1])
+    assert code == 0
+    assert "(the choice): sufficient" in out
+    assert "certified >= 0." in out
+    assert "rows" in out
+    code, _, err = run("why", "no-such-model", home=found[1])
+    assert code == 2
+    assert "is in none of" in err
+
+
 def test_nothing_sufficient_ends_with_3(run: Run, found: Found, zoo: Path, data: Path) -> None:
     """A pool without a sufficient candidate is exit code 3, and JSON tells why for each."""
     code, out, _ = run(
@@ -80,14 +92,15 @@ def test_a_time_limit_ends_with_5(run: Run, zoo: Path, data: Path) -> None:
 def test_a_dry_run_shows_the_plan_and_runs_nothing(
     run: Run, zoo: Path, data: Path, tmp_path: Path
 ) -> None:
-    """The candidates with their predicted sizes, the errors allowed, and who is left out."""
+    """The candidates with their predicted sizes, what the rows prove, the time, who is left out."""
     code, out, _ = run(
         "find", data, "-r", "accuracy >= 0.85", "--source", f"folder:{zoo}", "--dry-run"
     )
     assert code == 0
-    assert "300 rows, 32 candidates (4 models x recipes): at most" in out
+    assert "300 rows, 32 candidates (4 models x recipes); with 300 rows" in out
     assert "team/remote" in out
     assert "remote code" in out
+    assert "rows to answer" in out
     assert not (tmp_path / "artifacts").exists()
 
 

@@ -1,19 +1,14 @@
-"""Which candidate is next, and which one is the answer."""
+"""Which candidate is the answer, and whom it is compared with."""
 
 from dataclasses import replace
 
-from catalog.model import Model
-from evaluators.candidate import Candidate, Recipe
+from evaluators.candidate import Recipe
 from evaluators.measurement import Measurement, State
 from recommender.evidence.verdict import Verdict
 from recommender.recommendation import Outcome
-from recommender.walk import choose, finalists, next_candidate, on_frontier
+from recommender.walk import choose, finalists, on_frontier
 
 RECIPE = Recipe("torch-fp32", "torch", "fp32")
-
-
-def candidate(name: str, size_mb: float) -> Candidate:
-    return Candidate(Model(name, "0" * 40, "hub"), RECIPE, size_mb, size_mb)
 
 
 def outcome(name: str, *, size_mb: float, accuracy: float, sufficient: bool) -> Outcome:
@@ -25,33 +20,6 @@ def outcome(name: str, *, size_mb: float, accuracy: float, sufficient: bool) -> 
     return Outcome(
         name, "0" * 40, "hub", RECIPE, State.EVALUATED, verdict, "", size_mb, measurements=figures
     )
-
-
-ORDER = [candidate("small", 1.0), candidate("middle", 2.0), candidate("large", 4.0)]
-
-
-def test_the_walk_goes_up_in_size_and_stops_at_the_first_sufficient() -> None:
-    """Nothing larger than what is shown to be sufficient is run."""
-    outcomes = {0: outcome("small", size_mb=1.0, accuracy=0.7, sufficient=False)}
-    assert next_candidate(ORDER, {}, "size_mb") == 0
-    assert next_candidate(ORDER, outcomes, "size_mb") == 1
-    outcomes[1] = outcome("middle", size_mb=2.0, accuracy=0.9, sufficient=True)
-    assert next_candidate(ORDER, outcomes, "size_mb") is None
-
-
-def test_a_choice_that_turned_out_larger_than_predicted_does_not_end_the_walk() -> None:
-    """What is predicted to be smaller than the measured best is still tried."""
-    outcomes = {
-        0: outcome("small", size_mb=1.0, accuracy=0.7, sufficient=False),
-        1: outcome("middle", size_mb=5.0, accuracy=0.9, sufficient=True),
-    }
-    assert next_candidate(ORDER, outcomes, "size_mb") == 2
-
-
-def test_a_measured_cost_asks_for_every_candidate() -> None:
-    """What metadata cannot tell is known of nobody before it is measured."""
-    outcomes = {0: outcome("small", size_mb=1.0, accuracy=0.9, sufficient=True)}
-    assert next_candidate(ORDER, outcomes, "latency_p95_ms") == 1
 
 
 def test_a_candidate_over_a_limit_is_never_chosen() -> None:

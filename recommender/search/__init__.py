@@ -1,0 +1,1 @@
+"""The search: which candidate is run next, for how many units, and when it is enough."""
