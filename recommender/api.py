@@ -170,6 +170,10 @@ def measure(
     max_candidates: int = MAX_MODELS,
     label_map: Mapping[str, str] | None = None,
     positive: str | None = None,
+    confidence: float = 0.95,
+    seed: int = 0,
+    duplicates: str = "drop",
+    group: str | None = None,
     threads: int = 1,
     time_limit_s: float | None = None,
     max_download_mb: float | None = None,
@@ -180,7 +184,8 @@ def measure(
     """Every candidate on every row, with its costs, without asking for anything.
 
     The arguments are those of `find`; `metrics` names quality metrics beside accuracy. The
-    result has no choice and proves nothing: its figures are estimates with intervals.
+    result has no choice and proves nothing: its figures are estimates with intervals. It uses the
+    labels: on them, `find` can later certify no other candidates, under no other settings.
     """
     query = Query.parse(
         (),
@@ -192,12 +197,16 @@ def measure(
         max_candidates=max_candidates,
         label_map=mapping(label_map),
         positive=positive,
+        confidence=confidence,
+        seed=seed,
+        duplicates=duplicates,
+        group=group,
         threads=threads,
     )
     with Progress(shown=progress) as shown:
         return answer(
             query,
-            samples_of(data, text=text, label=label, split=split),
+            samples_of(data, text=text, label=label, split=split, group=group),
             home=home_of(home),
             budget=Budget(time_limit_s, max_download_mb),
             progress=shown,

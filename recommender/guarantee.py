@@ -18,7 +18,11 @@ def promise(
     query, plan = bench.query, declared.plan
     asked = " and ".join(str(r) for r in query.quality)
     if not bench.bar.asked:
-        return "no quality was asked for: these are estimates, nothing is certified"
+        estimates = "no quality was asked for: these are estimates, nothing is certified"
+        if declared.opened is None or not declared.opened.is_new:
+            return estimates
+        only = f"these {plan.n_candidates} candidates only"
+        return f"{estimates}; from now on 'find' can certify {only} on these labels"
     if not any(outcome.verdict is Verdict.SUFFICIENT for outcome in outcomes):
         return "nothing was called sufficient, so nothing is claimed"
     sentence = (

@@ -8,12 +8,13 @@ import click
 from recommender.cli.options import (
     candidate_options,
     data_options,
+    evidence_options,
     output_options,
     parse_label_map,
     show,
     typed_command,
 )
-from recommender.query import DUPLICATES, MODES, SAMPLERS
+from recommender.query import MODES, SAMPLERS
 
 if TYPE_CHECKING:
     from recommender.recommendation import Recommendation
@@ -52,27 +53,6 @@ EXIT_SIGNALS = {"interrupted": 130, "terminated": 143}
     help="The cost that the answer has least of.",
 )
 @click.option(
-    "--confidence",
-    default=0.95,
-    show_default=True,
-    help="How sure 'sufficient' must be, over all candidates together.",
-)
-@click.option(
-    "--seed", default=0, show_default=True, help="Seed of the one random order of the rows."
-)
-@click.option(
-    "--duplicates",
-    type=click.Choice(DUPLICATES),
-    default="drop",
-    show_default=True,
-    help="drop: distinct texts, each counting once; keep: rows as they come, repeats included.",
-)
-@click.option(
-    "--group",
-    metavar="COLUMN",
-    help="Rows of one value, such as a customer, are one draw, and not independent of each other.",
-)
-@click.option(
     "--sampler",
     type=click.Choice(SAMPLERS),
     default="cheapest",
@@ -97,6 +77,7 @@ EXIT_SIGNALS = {"interrupted": 130, "terminated": 143}
 @click.option(
     "--dry-run", is_flag=True, help="Show the plan: candidates, bytes, who is left out and why."
 )
+@evidence_options
 @candidate_options
 @output_options
 def command(

@@ -8,6 +8,7 @@ import click
 from recommender.cli.options import (
     candidate_options,
     data_options,
+    evidence_options,
     output_options,
     parse_label_map,
     show,
@@ -28,6 +29,7 @@ from recommender.cli.options import (
     metavar="NAME",
     help="A quality metric beside accuracy. Repeatable.",
 )
+@evidence_options
 @candidate_options
 @output_options
 def command(
@@ -39,7 +41,11 @@ def command(
     data: str,
     **asked: Any,  # click hands the options of `measure` over by name
 ) -> int:
-    """Measure every candidate on every row of DATA: quality, size, latency and memory."""
+    """Measure every candidate on every row of DATA: quality, size, latency and memory.
+
+    This uses the labels: on them, 'find' can later certify no other candidates than these. The
+    options on confidence, seed, duplicates and group are fixed by it too.
+    """
     from recommender.api import measure
     from recommender.cli.find import EXIT_BUDGET, EXIT_SIGNALS
 

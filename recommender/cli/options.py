@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from cache.errors import BadInput
+from recommender.query import DUPLICATES
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -108,6 +109,30 @@ candidate_options = options(
         type=float,
         metavar="MB",
         help="Download at most this much (1 MB = 10^6 bytes).",
+    ),
+)
+
+evidence_options = options(
+    click.option(
+        "--confidence",
+        default=0.95,
+        show_default=True,
+        help="How sure 'sufficient' must be, over all candidates together.",
+    ),
+    click.option(
+        "--seed", default=0, show_default=True, help="Seed of the one random order of the rows."
+    ),
+    click.option(
+        "--duplicates",
+        type=click.Choice(DUPLICATES),
+        default="drop",
+        show_default=True,
+        help="drop: distinct texts, each counting once; keep: rows as they come, repeats included.",
+    ),
+    click.option(
+        "--group",
+        metavar="COLUMN",
+        help="Rows of one value, such as a customer, are one draw and not several.",
     ),
 )
 

@@ -284,16 +284,23 @@ def test_groups_are_the_units(zoo: Path, rows: list[dict[str, str]], tmp_path: P
     )  # fmt: skip
     assert answer.plan.n_units == len(rows) // 2
     assert "`customer`" in answer.guarantee
+    lower = find(
+        grouped, "accuracy >= 0.6", group="customer", models=["team/good"],
+        sources=[f"folder:{zoo}"], backends=["onnxruntime"], home=tmp_path,
+    )  # fmt: skip
+    assert lower.plan.ledger == answer.plan.ledger
+    assert lower.choice is not None
 
 
 def test_an_approximate_metric_is_screened_and_certified_on_held_out_rows(
     zoo: Path, rows: list[dict[str, str]], tmp_path: Path
 ) -> None:
     """Macro-F1 has no exact test: one look at the held-out rows, marked approximate everywhere."""
-    answer = find(
-        rows, "f1_macro >= 0.8", models=["team/good", "team/guessing"],
-        sources=[f"folder:{zoo}"], backends=["onnxruntime"], home=tmp_path,
-    )  # fmt: skip
+    asked = {
+        "models": ["team/good", "team/guessing"], "sources": [f"folder:{zoo}"],
+        "backends": ["onnxruntime"], "home": tmp_path,
+    }  # fmt: skip
+    answer = find(rows, "f1_macro >= 0.8", **asked)  # type: ignore[arg-type]
     assert answer.plan.mode == "open"
     assert answer.choice is not None
     assert answer.choice.model == "team/good"
@@ -301,6 +308,42 @@ def test_an_approximate_metric_is_screened_and_certified_on_held_out_rows(
     assert not answer.choice.claims[0].exact
     assert "approximate" in answer.guarantee
     assert "approximate" in str(answer)
+    with sqlite3.connect(tmp_path / "measurements.db") as connection:
+        connection.execute("DELETE FROM answers")  # as after a search that was cut short
+    again = find(rows, "f1_macro >= 0.8", **asked)  # type: ignore[arg-type]
+    assert again.choice is not None
+    assert again.choice.name == answer.choice.name
+    with pytest.raises(BadInput, match="one look"):
+        find(rows, "f1_macro >= 0.7", **asked)  # type: ignore[arg-type]
+
+
+def test_a_plan_writes_no_ledger(zoo: Path, rows: list[dict[str, str]], tmp_path: Path) -> None:
+    """A dry run binds nobody: the search after it may ask under other settings."""
+    asked = {"models": ["team/good"], "sources": [f"folder:{zoo}"], "home": tmp_path}
+    planned = plan(rows, "accuracy >= 0.85", backends=["onnxruntime"], **asked)  # type: ignore[arg-type]
+    assert "must truly reach" in planned.resolution
+    assert "rows to answer" in planned.cost
+    answer = find(rows, "accuracy >= 0.8", seed=3, backends=["onnxruntime"], **asked)  # type: ignore[arg-type]
+    assert answer.choice is not None
+
+
+@pytest.mark.parametrize(
+    ("asked", "hint"),
+    [
+        (["accuracy >= 0.8", "accuracy >= 0.9"], "bounded twice"),
+        (["f1_macro within 0.02 of baseline"], "no test against a baseline"),
+        (["recall[postive] >= 0.9"], "Did you mean 'positive'"),
+        (["accuracy[lang=de] >= 0.9"], "lang"),
+    ],
+    ids=["twice", "approximate-relative", "label", "column"],
+)
+def test_requirements_that_cannot_be_tested_are_refused_before_a_label_is_used(
+    zoo: Path, rows: list[dict[str, str]], tmp_path: Path, asked: list[str], hint: str
+) -> None:
+    """One line, and the labels stay unused."""
+    options = {"sources": [f"folder:{zoo}"], "home": tmp_path, "baseline": "team/good"}
+    with pytest.raises((BadInput, NotFound), match=hint):
+        find(rows, asked, **options)  # type: ignore[arg-type]
 
 
 def test_without_an_answer_it_says_what_would_help(zoo: Path, data: Path, tmp_path: Path) -> None:
