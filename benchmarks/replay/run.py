@@ -1,6 +1,7 @@
 """The search on recorded reality: real models' answers on real rows, drawn again and again.
 
 python benchmarks/replay/run.py           1,000 draws of each number of rows, on two cores
+python benchmarks/replay/run.py --draws 300
 python benchmarks/replay/run.py --quick   50 draws; prints, writes nothing
 
 Rows are drawn from sst2.json with replacement, so that they are independent and each candidate's
@@ -253,9 +254,10 @@ def as_json(one: Summary) -> dict[str, object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_DRAWS} draws, no file")
+    parser.add_argument("--draws", type=int, default=DRAWS, help="default: %(default)s")
     options = parser.parse_args()
     started = time.perf_counter()
-    n_draws = QUICK_DRAWS if options.quick else DRAWS
+    n_draws = QUICK_DRAWS if options.quick else options.draws
     places = [(n, first) for n in NUMBERS_OF_ROWS for first in range(0, n_draws, BLOCK)]
     with Pool(PROCESSES) as pool:
         blocks = pool.map(partial(block_of_runs, n_draws=n_draws), places, chunksize=1)
@@ -269,7 +271,8 @@ def main() -> None:
     if not options.quick:
         RESULTS.mkdir(exist_ok=True)
         stored = {
-            "command": "python benchmarks/replay/run.py", "seed": SEED, "delta": DELTA,
+            "command": f"python benchmarks/replay/run.py --draws {n_draws}",
+            "seed": SEED, "delta": DELTA,
             "written": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine().describe(),
             "seconds": round(elapsed_s), "summaries": [as_json(one) for one in found],
         }  # fmt: skip
