@@ -48,13 +48,17 @@ def as_measurement(figure: Figure) -> Measurement:
 def judge_seen(
     bench: Bench, candidate: Candidate, seen: Sequence[Answered], *, final: bool = False
 ) -> "Judgement":
-    """What the answers show; kept on the bench, for the bounds at the end."""
-    from recommender.judgement import judge
+    """What the answers show; kept on the bench, for a second look and the bounds at the end."""
+    from recommender.judgement import finished, judge
 
-    answers = [answer for _, answer in seen]
-    known = known_bounds(bench, candidate, bench.facts.units_of(len(seen)))
-    goal = bench.goal(candidate)
-    found = judge(bench.bar, bench.facts, answers, goal, known=known, final=final)
+    n_units, goal = bench.facts.units_of(len(seen)), bench.goal(candidate)
+    found = bench.judged.get(candidate.name)
+    if found is None or found.n_units != n_units:
+        answers = [answer for _, answer in seen]
+        known = known_bounds(bench, candidate, n_units)
+        found = judge(bench.bar, bench.facts, answers, goal, known=known)
+    if final:
+        found = finished(bench.bar, found, goal)
     bench.judged[candidate.name] = found
     return found
 

@@ -7,7 +7,6 @@ from math import inf
 
 from cache.errors import BadInput, SourceUnavailable
 from cache.ledgers import Ledgers
-from evaluators.candidate import Candidate
 from evaluators.measurement import CandidateFailed, State
 from recommender.assessment import failed
 from recommender.bench import Bench, OutOfBudget, line_key
@@ -155,22 +154,23 @@ class Hunt:
 
     def _race(self, index: int, report: Report) -> Standing:
         """One trial of the study; one that was raced out before runs on to the end."""
-        bench, candidate = self._bench_of(index), self.declared.pool.candidates[index]
         fully = index in self.outcomes or self.held_out is not None
         self.bench.progress.left(in_words(self._left_s()))
-        outcome = self.runner.run(bench, candidate, report, fully=fully)
-        self._note(index, outcome)
+        self._run(index, report, fully=fully)
         standing = self._standings[index]
-        held_out, promising = self.held_out, standing.chance >= PROMOTED_FROM
-        if held_out is not None and promising and not held_out.has(candidate.name):
-            self._promote(index, candidate)
+        if self.held_out is not None and standing.chance >= PROMOTED_FROM:
+            self._promote(index)
         return standing
+
+    def _run(self, index: int, report: Report | None = None, *, fully: bool = False) -> None:
+        """Run a candidate on its bench, and note what became of it."""
+        candidate = self.declared.pool.candidates[index]
+        self._note(index, self.runner.run(self._bench_of(index), candidate, report, fully=fully))
 
     def _make_good(self) -> None:
         """A stored study may know of trials whose answers are gone: they are given once more."""
         for index in sorted(set(self._standings) - set(self.outcomes)):
-            candidate = self.declared.pool.candidates[index]
-            self._note(index, self.runner.run(self._bench_of(index), candidate))
+            self._run(index)
 
     def _note(self, index: int, outcome: Outcome) -> None:
         bench = self.benches[index] = self._bench_of(index)
@@ -221,7 +221,7 @@ class Hunt:
         }
         for line in self._ledgers.promotions(self._ledger):  # of a search that was cut short
             if not self.held_out.is_closed:
-                self._promote(places[line], self.declared.pool.candidates[places[line]])
+                self._promote(places[line])
 
     @property
     def _ledgers(self) -> Ledgers:
@@ -231,9 +231,12 @@ class Hunt:
     def _ledger(self) -> str:
         return self.declared.opened.hash if self.declared.opened else ""
 
-    def _promote(self, index: int, candidate: Candidate) -> None:
+    def _promote(self, index: int) -> None:
         """One look at the held-out units; what it shows reaches no study."""
-        if self.held_out is None or self.held_out.next_level is None:
+        candidate = self.declared.pool.candidates[index]
+        if self.held_out is None or self.held_out.has(candidate.name):
+            return
+        if self.held_out.next_level is None:
             return
         self._ledgers.promote(self._ledger, line_key(candidate, self.declared.query))
         level = self.held_out.promote(candidate.name)
@@ -252,9 +255,9 @@ class Hunt:
         chosen = self.chosen
         if chosen is None or self.outcomes[chosen].n_rows == self.bench.samples.n:
             return
-        candidate, timed = self.declared.pool.candidates[chosen], self.outcomes[chosen]
-        whole = self.runner.run(self._bench_of(chosen), candidate, fully=True)
-        self._note(chosen, with_timings_of(timed, whole, self._bench_of(chosen)))
+        timed, bench = self.outcomes[chosen], self._bench_of(chosen)
+        self._run(chosen, fully=True)
+        self._note(chosen, with_timings_of(timed, self.outcomes[chosen], bench))
 
     def _explore(self) -> None:
         """The smallest recipe of the next larger models: what more size would buy."""
@@ -266,8 +269,7 @@ class Hunt:
             if candidate.model.id not in tried:
                 larger.setdefault(candidate.model.id, index)
         for index in list(larger.values())[: self.declared.query.explore]:
-            candidate = self.declared.pool.candidates[index]
-            self._note(index, self.runner.run(self._bench_of(index), candidate, fully=True))
+            self._run(index, fully=True)
 
     def _decide_timings(self) -> None:
         """Time the choice again, interleaved; when that turns it down, the search goes on."""

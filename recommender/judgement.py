@@ -106,16 +106,23 @@ def judge(
     ]
     worst = min(range(len(tested)), key=chances.__getitem__, default=None)
     sufficient = bool(tested) and all(passed)
-    missed = final and not sufficient and any(_is_missed(bar, one, goal) for one in tested)
-    return Judgement(
+    found = Judgement(
         tested=tested,
-        verdict=Verdict.SUFFICIENT if sufficient
-        else Verdict.INSUFFICIENT if missed else Verdict.UNDECIDED,
+        verdict=Verdict.SUFFICIENT if sufficient else Verdict.UNDECIDED,
         chance=min(chances, default=1.0),
         mean=None if worst is None else _moved(bar, tested[worst]),
         informative=1.0 if worst is None else tested[worst].n / max(1, n_units),
         n_units=n_units,
-    )  # fmt: skip
+    )
+    return finished(bar, found, goal) if final else found
+
+
+def finished(bar: Bar, judgement: Judgement, goal: float) -> Judgement:
+    """The same, after also asking whether a condition was shown to be missed."""
+    if judgement.verdict is not Verdict.UNDECIDED:
+        return judgement
+    missed = any(_is_missed(bar, one, goal) for one in judgement.tested)
+    return replace(judgement, verdict=Verdict.INSUFFICIENT) if missed else judgement
 
 
 def bounds_of(

@@ -11,11 +11,11 @@ from evaluators.task import Task
 from recommender.evidence.conditions import CLASS_METRICS
 from recommender.plugins import check_installed, installed, plugin
 from recommender.requirement import COSTS, Requirement
+from recommender.search.contender import SAMPLERS
 
 DEFAULT_TASK = "text-classification"
 MAX_MODELS = 50
 DUPLICATES = ("drop", "keep")
-SAMPLERS = ("cheapest", "tpe", "gp", "nsga2", "random")
 MODES = ("auto", "pool", "open")
 
 

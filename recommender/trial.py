@@ -62,8 +62,7 @@ def recall(bench: Bench, candidate: Candidate, *, fully: bool = False) -> Outcom
     if known is not None:
         return known
     key = bench.key(candidate)
-    outputs = candidate.model.labels or bench.store.labels(key)
-    labels = _labels(bench, candidate, outputs, candidate.model.label2id)
+    labels = _known_labels(bench, candidate)
     if isinstance(labels, Outcome) or labels is None:
         return labels
     seen = _seen(bench, bench.store.outputs(key), labels)
@@ -86,8 +85,7 @@ def is_open(judged: "Judgement", n_units: int) -> bool:
 def answers_of(bench: Bench, candidate: Candidate) -> list[str | None]:
     """The label that a candidate gave to each row; it has answered all of them."""
     key = bench.key(candidate)
-    outputs = candidate.model.labels or bench.store.labels(key)
-    labels = _labels(bench, candidate, outputs, candidate.model.label2id)
+    labels = _known_labels(bench, candidate)
     if not isinstance(labels, LabelMap):
         raise CandidateFailed(State.LABEL_MISMATCH, "its outputs are not the data's labels")
     return [answer for _, answer in _seen(bench, bench.store.outputs(key), labels)]
@@ -108,6 +106,12 @@ def remember_failure(bench: Bench, candidate: Candidate, failure: CandidateFaile
     if failure.state not in NEVER_REMEMBERED:
         key = bench.failure_key(candidate)
         bench.store.record_failure(key, failure.state, failure.reason)
+
+
+def _known_labels(bench: Bench, candidate: Candidate) -> LabelMap | Outcome | None:
+    """The map from outputs that metadata or an earlier load told; None where neither did."""
+    outputs = candidate.model.labels or bench.store.labels(bench.key(candidate))
+    return _labels(bench, candidate, outputs, candidate.model.label2id)
 
 
 def _labels(

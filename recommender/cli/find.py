@@ -14,7 +14,8 @@ from recommender.cli.options import (
     show,
     typed_command,
 )
-from recommender.query import MODES, SAMPLERS
+from recommender.query import MODES
+from recommender.search.contender import SAMPLERS
 
 if TYPE_CHECKING:
     from recommender.recommendation import Recommendation

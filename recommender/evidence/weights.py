@@ -71,7 +71,6 @@ class Metadata:
     recipe: str = ""
     downloads: int | None = None
     published: tuple[float, ...] = ()
-    created_at: str | None = None
 
     @classmethod
     def of(
@@ -101,7 +100,6 @@ class Metadata:
             recipe=f"{recipe.method} {recipe.precision}",
             downloads=downloads,
             published=tuple(value for value in values if value is not None),
-            created_at=model.last_modified,
         )
         return known, tuple(left_out)
 

@@ -12,7 +12,7 @@ from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
 from cache.errors import BadInput
-from recommender.search.contender import Contender, Ending, Standing
+from recommender.search.contender import SAMPLERS, Contender, Ending, Standing
 from recommender.search.logbook import PARAMETER, Logbook, sign, violation
 from recommender.search.policy import Policy
 from recommender.search.sampler import CheapestSufficient
@@ -23,9 +23,6 @@ RIVALS: dict[str, type[BaseSampler]] = {
     "nsga2": NSGAIISampler,
     "random": RandomSampler,
 }
-
-SAMPLERS = ("cheapest", *RIVALS)
-"""What `--sampler` may name."""
 
 SUGGESTIONS_EACH = 3
 """Suggestions for each contender; after them the untested ones follow in random order."""
