@@ -5,8 +5,8 @@ is installed), so it is imported only when a file must be created or migrated.
 """
 
 import sqlite3
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Migration = Callable[["Database"], None]
 
 BUSY_TIMEOUT_S = 60
+LOCK_TIMEOUT_S = 600.0
 
 
 def connect(path: Path, migrations: Mapping[str, Migration]) -> sqlite3.Connection:
@@ -29,11 +30,13 @@ def connect(path: Path, migrations: Mapping[str, Migration]) -> sqlite3.Connecti
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = _open(path)
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        version = _version(connection)
         if version < len(migrations):
             connection.close()
-            _migrate(path, migrations, backup=version > 0)
+            with one_at_a_time(path):
+                _migrate(path, migrations)
             connection = _open(path)
+            version = _version(connection)
     except (OSError, sqlite3.Error) as error:
         raise StoreError(
             f"cannot open {path}: {error}; choose another folder with RECOMMENDER_HOME, "
@@ -46,6 +49,19 @@ def connect(path: Path, migrations: Mapping[str, Migration]) -> sqlite3.Connecti
             f"this one knows {len(migrations)}); upgrade, or choose another RECOMMENDER_HOME"
         )
     return connection
+
+
+@contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Only one process at a time does this to the file at `path`.
+
+    SQLite's own lock on a file beside it: a killed holder lets go, on every platform.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}.lock")
+    with closing(sqlite3.connect(beside, timeout=LOCK_TIMEOUT_S, isolation_level=None)) as lock:
+        lock.execute("BEGIN EXCLUSIVE")
+        yield
 
 
 class Connection(sqlite3.Connection):
@@ -71,17 +87,27 @@ def _open(path: Path) -> sqlite3.Connection:
         path, timeout=BUSY_TIMEOUT_S, isolation_level=None, factory=Connection
     )
     connection.row_factory = sqlite3.Row
-    connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")  # results survive a power loss
     return connection
 
 
-def _migrate(path: Path, migrations: Mapping[str, Migration], *, backup: bool) -> None:
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _migrate(path: Path, migrations: Mapping[str, Migration]) -> None:
+    """Create or renew the schema; nothing where another process has done it in the meantime."""
     from sqlite_utils import Database, Migrations
 
-    if backup:
-        with closing(_open(path)) as whole, closing(_open(path.with_suffix(".backup.db"))) as copy:
-            whole.backup(copy)  # with what is still in the write-ahead log
+    with closing(_open(path)) as whole:
+        # The file stays in this mode. Two processes that set it at once would lock each other out.
+        whole.execute("PRAGMA journal_mode=WAL")
+        version = _version(whole)
+        if version >= len(migrations):
+            return
+        if version:
+            with closing(_open(path.with_suffix(".backup.db"))) as copy:
+                whole.backup(copy)  # with what is still in the write-ahead log
     steps = Migrations(path.stem)
     for name, migration in migrations.items():
         steps(name=name)(migration)

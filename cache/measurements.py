@@ -187,12 +187,12 @@ class Measurements:
         return tuple(json.loads(row["detail"]).get("labels", ())) if row else ()
 
     # ------------------------------------------------------------------ predictions
-    def record_predictions(self, key: str, predictions: Iterable[Prediction]) -> None:
-        """Commit one batch; a row that is known already keeps its first answer."""
+    def record_predictions(self, key: str, predictions: Iterable[Prediction]) -> int:
+        """Commit one batch; a row that is known keeps its first answer. How many are new."""
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
-            connection.executemany(
+            written = connection.executemany(
                 "INSERT INTO predictions VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 ((key, p.row_key, p.output, p.scores) for p in predictions),
             )
@@ -200,6 +200,7 @@ class Measurements:
             connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
+        return written.rowcount
 
     def outputs(self, key: str) -> dict[str, int]:
         """The predicted output of every row that a candidate has answered, by row key."""
@@ -259,7 +260,7 @@ class Measurements:
         moment = _now()
         key = digest([moment, answer])
         self._connection.execute(
-            "INSERT INTO runs VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO runs VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             (key, samples, json.dumps(question), answer, moment),
         )
         return key

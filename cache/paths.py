@@ -27,6 +27,11 @@ class Home:
         return self.folder / "catalog.db"
 
     @property
+    def downloads(self) -> Path:
+        """Which files we fetched into the Hub's cache."""
+        return self.folder / "downloads.db"
+
+    @property
     def measurements(self) -> Path:
         """What was measured, with predictions for each row."""
         return self.folder / "measurements.db"

@@ -1,5 +1,6 @@
 """What a model's card tells: the YAML front matter of its README.md."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any  # front matter is read value by value
@@ -12,6 +13,18 @@ from catalog.untrusted import Unreadable, mapping, number, objects, text, texts
 FRONT_MATTER_LIMIT = 1_000_000
 LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # C is ten times faster
 FENCE = "---"
+NOT_PROSE = re.compile(r"^```.*?(?:^```|\Z)|<!--.*?(?:-->|\Z)|^#.*?$", re.DOTALL | re.MULTILINE)
+"""Code, comments and headings, which end a paragraph."""
+
+STRUCTURE = ("- ", "* ", "+ ", "|", ">", "<", "![", "[![", "$$", "1.")
+"""How lists, tables, quotes, HTML, pictures and formulas start."""
+
+LINK = re.compile(r"!?\[([^\[\]]{0,300})\]\([^()\s]{0,500}\)")
+TAG = re.compile(r"<[^<>]{0,300}>")
+EMPHASIS = re.compile(r"[*`]|\b_|_\b")
+SUMMARY_LIMIT = 500
+SUMMARY_SHORTEST = 20
+SUMMARY_READ = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +71,19 @@ def front_matter(readme: str) -> Mapping[str, Any]:
         raise Unreadable("README.md: its front matter is not YAML") from error
 
 
+def summary(readme: str) -> str | None:
+    """The card's first paragraph of prose as plain text, at most 500 characters."""
+    body = readme[:FRONT_MATTER_LIMIT].replace("\r\n", "\n")
+    if body.lstrip("\ufeff").startswith(FENCE):
+        body = body.partition(f"\n{FENCE}")[2].partition("\n")[2]
+    for paragraph in NOT_PROSE.sub("\n\n", body).split("\n\n"):
+        plain = _plain(paragraph[:SUMMARY_READ])
+        is_prose = not paragraph.lstrip().startswith(STRUCTURE)
+        if is_prose and len(plain) >= SUMMARY_SHORTEST:
+            return plain[: SUMMARY_LIMIT - 1] + "…" if len(plain) > SUMMARY_LIMIT else plain
+    return None
+
+
 def published_results(model_index: object) -> tuple[PublishedResult, ...]:
     """The figures of a `model-index` block that have a data set, a metric and a finite value."""
     found = (
@@ -67,6 +93,11 @@ def published_results(model_index: object) -> tuple[PublishedResult, ...]:
         for metric in objects(result.get("metrics"))
     )
     return tuple(result for result in found if result is not None)
+
+
+def _plain(paragraph: str) -> str:
+    bare = EMPHASIS.sub("", TAG.sub("", LINK.sub(r"\1", paragraph)))
+    return " ".join("".join(c if c.isprintable() else " " for c in bare).split())
 
 
 def _published(dataset: Mapping[str, Any], metric: Mapping[str, Any]) -> PublishedResult | None:

@@ -50,6 +50,7 @@ class ConfigFacts:
     embedding_parameters: int | None = None
     max_length: int | None = None
     has_remote_code: bool = False
+    quantization: str | None = None
 
     @classmethod
     def parse(cls, config: Mapping[str, Any]) -> "ConfigFacts":
@@ -65,6 +66,7 @@ class ConfigFacts:
             embedding_parameters=_embedding_parameters(config),
             max_length=_max_length(config),
             has_remote_code=bool(config.get("auto_map")),
+            quantization=_quantization(config),
         )
 
 
@@ -115,6 +117,17 @@ def _max_length(config: Mapping[str, Any]) -> int | None:
     reserved = 2 if text(config.get("model_type")) in PADDED_POSITIONS else 0
     length = _positions(config) - reserved
     return length if length > 0 else None
+
+
+def _quantization(config: Mapping[str, Any]) -> str | None:
+    """The method that packed the weights; `unknown` where one did and is not named."""
+    told = config.get("quantization_config") or config.get("compression_config")
+    if not told:
+        return None
+    facts = mapping(told)
+    if facts.get("load_in_8bit") or facts.get("load_in_4bit"):  # older than the method's name
+        return text(facts.get("quant_method")) or "bitsandbytes"
+    return text(facts.get("quant_method")) or "unknown"
 
 
 def _first_count(config: Mapping[str, Any], *names: str) -> int | None:

@@ -1,50 +1,185 @@
-"""Walks through a source and keeps what it lists."""
+"""Walks through a source page by page and keeps what it lists; goes on where it was ended."""
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
+from cache.errors import BadInput
+from catalog.crawl_log import CrawlState, now
 from catalog.model import Model
 from catalog.policy import Refusal
-from catalog.protocols import Source
-from catalog.store import CatalogStore, Crawl, now
+from catalog.protocols import ListedPage, Source
+from catalog.renames import renamed
+from catalog.select import Selection
+from catalog.slices import slice_of, time_of
+from catalog.store import Catalog
 
-PAGE = 50
+END = "end"
+"""The cursor after the last page: all is kept, only the end is not noted yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlProgress:
+    """How far a crawl is. Counts are of the whole crawl, also where it was taken up again.
+
+    `rate_per_s` is in models a second of this run, waits for the endpoint's quota included;
+    `left_s` is None where nobody knows how many models there are. `is_resumed` tells a crawl that
+    an earlier run began, `since` one that asks only for later changes.
+    """
+
+    n_models: int
+    n_refused: int
+    n_requests: int
+    rate_per_s: float
+    elapsed_s: float
+    left_s: float | None
+    cursor: str | None
+    is_resumed: bool
+    since: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Crawled:
+    """What a crawl did. `is_finished` is False where `max_requests` ended it before its end.
+
+    `n_gone` models were listed once and are no more; it is 0 unless everything was asked for.
+    """
+
+    source: str
+    slice: Mapping[str, str]
+    n_models: int
+    n_refused: int
+    n_requests: int
+    n_gone: int
+    is_finished: bool
 
 
 def crawl(
     source: Source,
-    store: CatalogStore,
+    store: Catalog,
     *,
-    task: str | None,
-    limit: int | None = 200,
-    progress: Callable[[int], None] | None = None,
-) -> Crawl:
-    """Stores up to `limit` models of a source, page by page, and notes the crawl when it is done.
+    task: str | None = None,
+    filters: Mapping[str, str] | None = None,
+    limit: int | None = None,
+    since: str | None = None,
+    max_requests: int | None = None,
+    fresh: bool = False,
+    progress: Callable[[CrawlProgress], None] | None = None,
+) -> Crawled:
+    """Keeps what a source lists, page by page.
 
-    `progress` is called with the number of repositories seen so far. What was stored before a
-    SourceUnavailable stays; such a crawl is not noted.
+    An unfinished crawl of the same slice goes on where it was ended. Where an earlier one came to
+    its end, only what changed since is asked for; `fresh` asks for everything again. Only that
+    tells which models are gone. `filters` are those of `slices.FILTERS`. With `limit` the most
+    downloaded models are asked for, with `since` (a date) what changed after it.
+    What was kept before a SourceUnavailable stays kept. Raises BadInput for a bad filter or date.
     """
-    started_at = now()
-    models: list[str] = []
-    refused: list[str] = []
-    for page in _pages(source.models(task, limit=limit)):
-        found = [row for row in page if isinstance(row, Model)]
-        bad = [row for row in page if isinstance(row, Refusal)]
-        store.upsert(found)
-        store.forget_refusals(source.name, [model.id for model in found])
-        store.refuse(source.name, bad)
-        models += [model.id for model in found]
-        refused += [refusal.id for refusal in bad]
-        if progress:
-            progress(len(models) + len(refused))
-    if limit is None or len(models) + len(refused) < limit:  # it was listed to its end
-        store.unlist(source.name, keep=[*models, *refused], task=task)
-    done = Crawl(source.name, task, started_at, now(), len(models), len(refused))
-    store.record_crawl(done)
-    return done
+    if limit is not None and limit < 1:
+        raise BadInput(f"a limit of {limit} models; at least 1 is listed, leave it out for all")
+    slice = slice_of(task, filters)
+    state = _begin(source, store, slice, limit=limit, since=since, fresh=fresh)
+    run = _Run(state, time.monotonic(), _expected(store, state, slice, limit))
+    if state.cursor != END:
+        for page in source.listing(slice, start=state.cursor, since=state.since, limit=limit):
+            state = _keep(store, state, page)
+            if progress:
+                progress(run.progress(state))
+            n_asked = state.n_requests - run.start.n_requests
+            if max_requests is not None and n_asked >= max_requests and page.cursor is not None:
+                return _crawled(state, slice, n_gone=0, is_finished=False)
+    n_gone = _finish(store, state, complete=limit is None)
+    return _crawled(state, slice, n_gone=n_gone, is_finished=True)
 
 
-def _pages(rows: Iterable[Model | Refusal]) -> Iterator[list[Model | Refusal]]:
-    rows = iter(rows)
-    while page := list(islice(rows, PAGE)):
-        yield page
+def _begin(
+    source: Source,
+    store: Catalog,
+    slice: Mapping[str, str],
+    *,
+    limit: int | None,
+    since: str | None,
+    fresh: bool,
+) -> CrawlState:
+    """A limited crawl and one from a date are told apart from those of the whole slice."""
+    named = dict(slice)
+    if limit is not None:
+        named["limit"] = str(limit)
+    earliest = None if since is None else time_of(since)
+    if earliest is not None:
+        named["since"] = earliest
+    fresh = fresh or not source.tells_changes
+    seen = None if fresh or limit is not None else store.watermark(source.name, named)
+    later = max((moment for moment in (earliest, seen) if moment), default=None)
+    return store.begin(source.name, named, fresh=fresh, since=later)
+
+
+def _keep(store: Catalog, state: CrawlState, page: ListedPage) -> CrawlState:
+    return store.keep_page(
+        state,
+        [row for row in page.rows if isinstance(row, Model)],
+        [row for row in page.rows if isinstance(row, Refusal)],
+        cursor=END if page.cursor is None else page.cursor,
+        n_requests=page.n_requests,
+    )
+
+
+def _finish(store: Catalog, state: CrawlState, *, complete: bool) -> int:
+    """Notes the end; the number of models that are gone, renamed ones not counted."""
+    before = now()
+    n_gone = store.finish(state, complete=complete)
+    pairs = list(renamed(store.path, state, gone_since=before)) if n_gone else []
+    for old, new in pairs:
+        store.rename(state.source, old, new)
+    return n_gone - len(pairs)
+
+
+def _expected(
+    store: Catalog, state: CrawlState, slice: Mapping[str, str], limit: int | None
+) -> int | None:
+    """How many models there should be, from what is known of the same slice."""
+    if limit is not None:
+        return limit
+    if state.since is not None or slice.keys() - {"task"}:
+        return None
+    return store.count(Selection(task=slice.get("task"), sources=(state.source,))) or None
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One run of a crawl, measured by the monotonic clock."""
+
+    start: CrawlState
+    started_at: float
+    n_expected: int | None
+
+    def progress(self, state: CrawlState) -> CrawlProgress:
+        elapsed_s = time.monotonic() - self.started_at
+        n_seen = state.n_models + state.n_refused
+        n_new = n_seen - self.start.n_models - self.start.n_refused
+        rate_per_s = n_new / elapsed_s if elapsed_s > 0 else 0.0
+        is_known = self.n_expected is not None and n_seen <= self.n_expected and n_new > 0
+        return CrawlProgress(
+            n_models=state.n_models,
+            n_refused=state.n_refused,
+            n_requests=state.n_requests,
+            rate_per_s=rate_per_s,
+            elapsed_s=elapsed_s,
+            left_s=((self.n_expected or 0) - n_seen) / rate_per_s if is_known else None,
+            cursor=state.cursor,
+            is_resumed=state.resumed,
+            since=state.since,
+        )
+
+
+def _crawled(
+    state: CrawlState, slice: Mapping[str, str], *, n_gone: int, is_finished: bool
+) -> Crawled:
+    return Crawled(
+        source=state.source,
+        slice=slice,
+        n_models=state.n_models,
+        n_refused=state.n_refused,
+        n_requests=state.n_requests,
+        n_gone=n_gone,
+        is_finished=is_finished,
+    )

@@ -1,91 +1,56 @@
-"""A folder as the Hub describes a model: the JSON of its API, made from the files themselves."""
+"""Folders as the Hub describes repositories: the JSON of its API, made from the files themselves.
 
-import hashlib
+Models lie at the top of a root, as `name` or `owner/name`. Data sets and Spaces lie below its
+folders `datasets` and `spaces`; there each folder with a file of its own is a repository.
+"""
+
 import json
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any  # the Hub's JSON
 
 from catalog.config import ConfigFacts
+from catalog.exchange import Answer
 from catalog.hashes import sha256_of
+from catalog.hosted_files import HostedFile, commit_of
 from catalog.model import File, Model
 from catalog.protocols import HashMemo
 from catalog.repository import (
     is_repository,
-    last_modified,
     read_card,
     read_config,
     read_header_parameters,
     repository_paths,
 )
-from catalog.untrusted import Unreadable, count, mapping, texts
+from catalog.untrusted import Unreadable, texts
 
 OVERRIDES = ".hub.json"
-"""An optional file of a repository: what the API answers in place of what the files tell."""
+"""An optional file of a repository: what the API answers in place of what the files tell.
 
-LARGE_ENDINGS = (".safetensors", ".bin", ".onnx", ".h5", ".msgpack", ".model")
-LARGE_BYTES = 10_000_000
+`renamed_from` lists former ids: requests for these are redirected.
+"""
+
+DATA_KINDS = ("datasets", "spaces")
 BASIC_FIELDS = frozenset(
-    {"id", "downloads", "likes", "tags", "pipeline_tag", "library_name", "private", "lastModified"}
+    {"id", "downloads", "likes", "tags", "pipeline_tag", "library_name", "private", "createdAt"}
 )
-"""What a listing without `expand` or `full` answers for each model."""
+"""What a listing without `expand` or `full` answers for each repository."""
 
 NOT_LISTED = frozenset({"config", "cardData"})
 
 
-@dataclass(frozen=True, slots=True)
-class HostedFile:
-    """One file as the Hub serves it; large files carry their SHA-256 as ETag."""
-
-    path: str
-    size_bytes: int
-    sha256: str
-
-    @property
-    def is_large(self) -> bool:
-        """Whether the Hub would keep it outside git."""
-        return self.size_bytes >= LARGE_BYTES or self.path.endswith(LARGE_ENDINGS)
-
-    @property
-    def blob_id(self) -> str:
-        """Stands for git's object id: 40 hexadecimal digits of the contents."""
-        return self.sha256[:40]
-
-    @property
-    def etag(self) -> str:
-        """What the client names the file in its cache."""
-        return self.sha256 if self.is_large else self.blob_id
-
-    def sibling(self) -> dict[str, Any]:
-        """The entry of `siblings` in a model's description, with `blobs=true`."""
-        entry: dict[str, Any] = {
-            "rfilename": self.path,
-            "size": self.size_bytes,
-            "blobId": self.blob_id,
-        }
-        if self.is_large:
-            entry["lfs"] = {"sha256": self.sha256, "size": self.size_bytes, "pointerSize": 130}
-        return entry
-
-    def tree_entry(self) -> dict[str, Any]:
-        """The entry of a tree listing."""
-        entry: dict[str, Any] = {
-            "type": "file", "path": self.path, "size": self.size_bytes, "oid": self.blob_id,
-        }  # fmt: skip
-        if self.is_large:
-            entry["lfs"] = {"oid": self.sha256, "size": self.size_bytes, "pointerSize": 130}
-        return entry
-
-
-class HostedModel:
+class HostedRepository:
     """One repository folder as the Hub's API shows it; read afresh for each request."""
 
-    def __init__(self, folder: Path, id: str, memo: HashMemo) -> None:
+    kind = "models"
+
+    def __init__(self, folder: Path, id: str, memo: HashMemo, *, is_gated: bool = False) -> None:
         self.folder = folder
         self.id = id
         self._memo = memo
+        self._is_gated = is_gated
 
     @cached_property
     def files(self) -> tuple[HostedFile, ...]:
@@ -94,53 +59,29 @@ class HostedModel:
 
     @cached_property
     def commit(self) -> str:
-        """Stands for the commit hash: 40 hexadecimal digits over all paths and contents."""
-        contents = "\n".join(f"{file.path}\0{file.sha256}" for file in self.files)
-        return hashlib.sha256(contents.encode()).hexdigest()[:40]
+        """The commit hash; another one after each change of a file."""
+        return commit_of(self.files)
 
     @cached_property
     def info(self) -> Mapping[str, Any]:
-        """All that the API tells of the model, by the API's names."""
-        config, card = self._config(), self._card()
-        kinds = {key: config[key] for key in ("architectures", "model_type") if key in config}
-        task = card.get("pipeline_tag") or ConfigFacts.parse(config).task
-        library = card.get("library_name") or "transformers"
-        told: dict[str, Any] = {
-            "id": self.id, "modelId": self.id, "author": self.id.rpartition("/")[0] or None,
-            "sha": self.commit, "lastModified": self._modified(), "private": False,
-            "disabled": False, "gated": False, "downloads": 0, "likes": 0,
-            "pipeline_tag": task, "library_name": library,
-            "tags": _tags(task, library, card, self.files),
-            "cardData": card, "model-index": card.get("model-index"),
-            "config": kinds,
-            "safetensors": self._safetensors(),
-            "siblings": [{"rfilename": file.path} for file in self.files],
-        }  # fmt: skip
-        return {
-            key: value for key, value in (told | self._overrides()).items() if value is not None
-        }
+        """All that the API tells of the repository, by the API's names."""
+        told = self._shared() | self._facts(self._card()) | self._overrides
+        told.pop("renamed_from", None)
+        if self._is_gated:
+            told["gated"] = "manual"
+        return {key: value for key, value in told.items() if value is not None}
 
     @property
-    def is_private(self) -> bool:
-        """Whether it is hidden without the token."""
-        return bool(self.info.get("private"))
-
-    @property
-    def downloads(self) -> int:
-        """As `.hub.json` gives it, else 0."""
-        return int(self.info.get("downloads") or 0)
-
-    @property
-    def n_parameters(self) -> int | None:
-        """Values in the safetensors files; None when they cannot be read."""
-        return count(mapping(self.info.get("safetensors")).get("total"))
+    def former_ids(self) -> tuple[str, ...]:
+        """Ids that it had before."""
+        return texts(self._overrides.get("renamed_from"))
 
     def described(self, *, expand: Collection[str] = (), blobs: bool = False) -> dict[str, Any]:
         """The answer to `/api/models/ID`: all of it, or only the expanded fields."""
         if expand:
             return {key: value for key, value in self.info.items() if key == "id" or key in expand}
         info = dict(self.info)
-        if blobs and "siblings" not in self._overrides():
+        if blobs and "siblings" not in self._overrides:
             info["siblings"] = [file.sibling() for file in self.files]
         return info
 
@@ -154,32 +95,28 @@ class HostedModel:
             if (key not in NOT_LISTED if full else key in BASIC_FIELDS)
         }
 
-    def file(self, path: str) -> HostedFile | None:
-        """The file at this path; None when there is none."""
-        return next((file for file in self.files if file.path == path), None)
+    def part(self, path: str, start: int, end: int) -> Answer:
+        """The bytes of a file from `start` up to, not including, `end`."""
+        return Answer(file=self.folder / path, start=start, n_bytes=end - start)
 
-    def tree(self, under: str, *, recursive: bool) -> list[dict[str, Any]] | None:
-        """Files and folders under a path (`""` is the top); None when there is no such folder."""
-        start = f"{under}/" if under else ""
-        below = [file for file in self.files if file.path.startswith(start)]
-        if under and not below:
-            return None
-        folders = sorted(_folders((file.path for file in below), start, recursive=recursive))
-        shown = [file for file in below if recursive or "/" not in file.path[len(start) :]]
-        return [
-            *({"type": "directory", "path": path, "size": 0, "oid": "0" * 40} for path in folders),
-            *(file.tree_entry() for file in shown),
-        ]
+    def _facts(self, card: Mapping[str, Any]) -> dict[str, Any]:
+        """What this kind of repository tells beyond the others."""
+        return {"tags": _card_tags(card)}
+
+    def _shared(self) -> dict[str, Any]:
+        times = sorted((self.folder / file.path).stat().st_mtime for file in self.files)
+        return {
+            "id": self.id, "author": self.id.rpartition("/")[0] or None, "sha": self.commit,
+            "createdAt": _time(times[0]) if times else None,
+            "lastModified": _time(times[-1]) if times else None,
+            "private": False, "disabled": False, "gated": False, "downloads": 0, "likes": 0,
+            "cardData": self._card(),
+            "siblings": [{"rfilename": file.path} for file in self.files],
+        }  # fmt: skip
 
     def _file(self, path: str) -> HostedFile:
         place = self.folder / path
         return HostedFile(path, place.stat().st_size, sha256_of(place, self._memo))
-
-    def _config(self) -> Mapping[str, Any]:
-        try:
-            return read_config(self.folder)
-        except Unreadable:
-            return {}
 
     def _card(self) -> Mapping[str, Any]:
         try:
@@ -187,13 +124,33 @@ class HostedModel:
         except Unreadable:
             return {}
 
+    @cached_property
     def _overrides(self) -> dict[str, Any]:
         path = self.folder / OVERRIDES
         return dict(json.loads(path.read_text("utf-8"))) if path.is_file() else {}
 
-    def _modified(self) -> str | None:
-        time = last_modified(self.folder, [File(file.path, file.size_bytes) for file in self.files])
-        return time.replace("+00:00", ".000Z") if time else None
+
+class HostedModel(HostedRepository):
+    """A model's folder."""
+
+    def _facts(self, card: Mapping[str, Any]) -> dict[str, Any]:
+        config = self._config()
+        task = card.get("pipeline_tag") or ConfigFacts.parse(config).task
+        library = card.get("library_name") or "transformers"
+        shown = ("architectures", "model_type", "auto_map", "quantization_config")
+        return {
+            "modelId": self.id, "pipeline_tag": task, "library_name": library,
+            "tags": [*_model_tags(task, library, self.files), *_card_tags(card)],
+            "model-index": card.get("model-index"),
+            "config": {key: config[key] for key in shown if key in config},
+            "safetensors": self._safetensors(),
+        }  # fmt: skip
+
+    def _config(self) -> Mapping[str, Any]:
+        try:
+            return read_config(self.folder)
+        except Unreadable:
+            return {}
 
     def _safetensors(self) -> dict[str, Any] | None:
         files = tuple(File(file.path, file.size_bytes) for file in self.files)
@@ -206,37 +163,68 @@ class HostedModel:
         return {"parameters": found, "total": sum(found.values())} if found else None
 
 
-def hosted_models(root: Path, memo: HashMemo) -> dict[str, HostedModel]:
-    """The repositories under a directory by id: `name`, or `owner/name` one level deeper."""
-    found = {}
+class HostedDataset(HostedRepository):
+    """A data set's folder."""
+
+    kind = "datasets"
+
+
+class HostedSpace(HostedRepository):
+    """A Space's folder, for instance a metric of `evaluate`."""
+
+    kind = "spaces"
+
+    def _facts(self, card: Mapping[str, Any]) -> dict[str, Any]:
+        return {"tags": _card_tags(card), "sdk": card.get("sdk")}
+
+
+def hosted_repositories(
+    root: Path, memo: HashMemo, *, gated: Collection[str] = ()
+) -> tuple[HostedRepository, ...]:
+    """All repositories under a root: models, then data sets, then Spaces."""
+    found: list[HostedRepository] = []
+    for kind, place in ((HostedModel, root), (HostedDataset, root / "datasets"),
+                        (HostedSpace, root / "spaces")):  # fmt: skip
+        is_one = is_repository if kind is HostedModel else _has_files
+        for folder in _repository_folders(place, is_one):
+            id = folder.relative_to(place).as_posix()
+            found.append(kind(folder, id, memo, is_gated=id in gated))
+    return tuple(found)
+
+
+def _repository_folders(root: Path, is_one: Callable[[Path], bool]) -> Iterable[Path]:
+    """Folders at the top (`name`) or one level deeper (`owner/name`)."""
     for folder in _subfolders(root):
-        places = [folder] if is_repository(folder) else filter(is_repository, _subfolders(folder))
-        for place in places:
-            id = place.relative_to(root).as_posix()
-            found[id] = HostedModel(place, id, memo)
-    return found
+        if is_one(folder):
+            yield folder
+        elif folder.name not in DATA_KINDS:
+            yield from filter(is_one, _subfolders(folder))
 
 
 def _subfolders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir())
+    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
 
 
-def _folders(paths: Iterable[str], start: str, *, recursive: bool) -> set[str]:
-    found = set()
-    for path in paths:
-        parts = path[len(start) :].split("/")[:-1]
-        for depth in range(1, (len(parts) if recursive else min(len(parts), 1)) + 1):
-            found.add(start + "/".join(parts[:depth]))
-    return found
+def _has_files(folder: Path) -> bool:
+    return any(path.is_file() and not path.name.startswith(".") for path in folder.iterdir())
 
 
-def _tags(
-    task: str | None, library: str, card: Mapping[str, Any], files: Iterable[HostedFile]
-) -> list[str]:
-    formats = {"safetensors": ".safetensors", "onnx": ".onnx"}
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def _model_tags(task: str | None, library: str, files: Iterable[HostedFile]) -> list[str]:
+    formats = {"safetensors": ".safetensors", "onnx": ".onnx", "gguf": ".gguf"}
+    paths = [file.path for file in files]
     found = [library, task] if task else [library]
-    found += [tag for tag, end in formats.items() if any(file.path.endswith(end) for file in files)]
-    found += texts(card.get("tags"))
+    return found + [
+        tag for tag, end in formats.items() if any(path.endswith(end) for path in paths)
+    ]
+
+
+def _card_tags(card: Mapping[str, Any]) -> list[str]:
+    found = [*texts(card.get("tags"))]
     found += [f"license:{license}" for license in texts(card.get("license"))]
     found += [f"dataset:{dataset}" for dataset in texts(card.get("datasets"))]
+    found += [f"base_model:{base}" for base in texts(card.get("base_model"))]
     return found + list(texts(card.get("language")))

@@ -1,68 +1,71 @@
-"""What a Hub answers: the routes that huggingface_hub and transformers ask, as pure functions."""
+"""What a Hub answers: the routes that huggingface_hub, datasets and evaluate ask, as functions."""
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any  # the Hub's JSON
-from urllib.parse import parse_qs, unquote, urlencode, urlsplit
+from typing import Any, Protocol  # Any: the Hub's JSON
+from urllib.parse import parse_qs, unquote
 
-from catalog.hosted import HostedModel
+from catalog.exchange import Answer, Request, refusal
+from catalog.hosted_files import HostedFile, paths_info, tree
 
+KIND = r"/api/(?P<kind>models|datasets|spaces)"
 ID = r"(?P<id>[^/]+(?:/[^/]+)?)"
-LISTING = re.compile(r"/api/models")
-MODEL = re.compile(rf"/api/models/{ID}(?:/revision/(?P<revision>[^/]+))?")
-TREE = re.compile(rf"/api/models/{ID}/tree/(?P<revision>[^/]+)(?:/(?P<path>.+))?")
-PATHS_INFO = re.compile(rf"/api/models/{ID}/paths-info/(?P<revision>[^/]+)")
-FILE = re.compile(rf"/{ID}/resolve/(?P<revision>[^/]+)/(?P<path>.+)")
+DESCRIPTION = re.compile(rf"{KIND}/{ID}(?:/revision/(?P<revision>[^/]+))?")
+TREE = re.compile(rf"{KIND}/{ID}/tree/(?P<revision>[^/]+)(?:/(?P<path>.+))?")
+PATHS_INFO = re.compile(rf"{KIND}/{ID}/paths-info/(?P<revision>[^/]+)")
+FILE = re.compile(rf"(?:/(?P<kind>datasets|spaces))?/{ID}/resolve/(?P<revision>[^/]+)/(?P<path>.+)")
 RANGE = re.compile(r"bytes=(\d*)-(\d*)")
-UNITS: Mapping[str, float] = {"": 1, "K": 1e3, "M": 1e6, "B": 1e9}
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a client asked: the path with its query, its headers (`Like-This`), a form's body."""
-
-    target: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    form: str = ""
+class Repository(Protocol):
+    """What the routes need to know of a repository."""
 
     @property
-    def path(self) -> str:
-        """The target without its query."""
-        return urlsplit(self.target).path
+    def id(self) -> str:
+        """`name` or `owner/name`."""
+        ...
 
     @property
-    def query(self) -> Mapping[str, list[str]]:
-        """The query's values by name; a name may come again and again."""
-        return parse_qs(urlsplit(self.target).query)
+    def info(self) -> Mapping[str, Any]:
+        """What the API tells, by the API's names."""
+        ...
 
-    def flag(self, name: str) -> bool:
-        """Whether a switch of the query is on."""
-        return self.query.get(name, [""])[0].lower() in ("1", "true")
+    @property
+    def files(self) -> Sequence[HostedFile]:
+        """The files by path."""
+        ...
+
+    @property
+    def commit(self) -> str:
+        """The only revision beside `main`."""
+        ...
+
+    def described(self, *, expand: Sequence[str] = (), blobs: bool = False) -> dict[str, Any]:
+        """The answer of the description's route."""
+        ...
+
+    def part(self, path: str, start: int, end: int) -> Answer:
+        """The bytes of a file from `start` up to, not including, `end`."""
+        ...
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """JSON, or `n_bytes` of a file from `start` on, with the status and the headers."""
+class Shelf(Protocol):
+    """Finds repositories by kind (`models`, `datasets`, `spaces`) and id, as a mapping does."""
 
-    json: Any = None
-    file: Path | None = None
-    start: int = 0
-    n_bytes: int = 0
-    status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
+    def get(self, key: tuple[str, str], /) -> Repository | None:
+        """The repository; None where there is none."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Hosting:
-    """What a Hub is set up with: its address, its models by id, and who may read them."""
+    """What a Hub is set up with: its repositories, and who may read them."""
 
-    endpoint: str
-    models: Mapping[str, HostedModel]
-    page_size: int = 100
-    gated: Collection[str] = ()
+    repositories: Shelf
+    renamed: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """New ids by kind and former id."""
     token: str | None = None
 
     def trusts(self, request: Request) -> bool:
@@ -70,141 +73,101 @@ class Hosting:
         given = request.headers.get("Authorization", "")
         return self.token is not None and given == f"Bearer {self.token}"
 
-    def sees(self, request: Request, model: HostedModel) -> bool:
-        """Whether the model exists for who asks."""
-        return self.trusts(request) or not model.is_private
+    def sees(self, request: Request, repository: Repository) -> bool:
+        """Whether the repository exists for who asks."""
+        return self.trusts(request) or not repository.info.get("private")
 
 
 def answer(hosting: Hosting, request: Request) -> Answer:
-    """The Hub's answer to any request."""
-    if LISTING.fullmatch(request.path):
-        return _listing(hosting, request)
+    """The Hub's answer to any request for one repository."""
     for pattern, route in ROUTES.items():
         match = pattern.fullmatch(request.path)
         if match:
-            return _of_model(hosting, request, match, route)
+            return _of_repository(hosting, request, match, route)
     return refusal(404, "NotFound", f"no such route: {request.path}")
 
 
-def refusal(status: int, code: str, message: str, *, commit: str | None = None) -> Answer:
-    """An error as the Hub tells it: the client reads the code from a header."""
-    told = {"X-Error-Code": code, "X-Error-Message": message}
-    pinned = {"X-Repo-Commit": commit} if commit else {}
-    return Answer(json={"error": message}, status=status, headers=told | pinned)
+Route = Callable[[Hosting, Request, Repository, str], Answer]
 
 
-def _listing(hosting: Hosting, request: Request) -> Answer:
-    found = [
-        model
-        for model in hosting.models.values()
-        if hosting.sees(request, model) and _matches(model, request.query)
-    ]
-    if "sort" in request.query:
-        found.sort(key=lambda model: _sort_key(model, request.query["sort"][0]), reverse=True)
-    asked = int(request.query.get("limit", [str(hosting.page_size)])[0])
-    n, start = min(asked, hosting.page_size), int(request.query.get("cursor", ["0"])[0])
-    expand, full = request.query.get("expand", []), request.flag("full")
-    rows = [model.listed(expand=expand, full=full) for model in found[start : start + n]]
-    more = start + n < len(found)
-    return Answer(json=rows, headers=_link(hosting, request, cursor=start + n) if more else {})
-
-
-def _link(hosting: Hosting, request: Request, *, cursor: int) -> dict[str, str]:
-    query = urlencode({**request.query, "cursor": [str(cursor)]}, doseq=True)
-    return {"Link": f'<{hosting.endpoint}{request.path}?{query}>; rel="next"'}
-
-
-def _matches(model: HostedModel, query: Mapping[str, list[str]]) -> bool:
-    task = query.get("pipeline_tag")
-    bounds = query.get("num_parameters")
-    search = query.get("search", [""])[0].casefold()
-    return (
-        set(query.get("filter", [])) <= set(model.info["tags"])
-        and (not task or model.info.get("pipeline_tag") == task[0])
-        and (not bounds or _within(model.n_parameters, bounds[0]))
-        and search in model.id.casefold()
-    )
-
-
-def _within(n_parameters: int | None, bounds: str) -> bool:
-    """`min:1M,max:100M`, either part alone as well."""
-    if n_parameters is None:
-        return False
-    limits = dict(bound.split(":") for bound in bounds.split(","))
-    lower, upper = _quantity(limits.get("min", "0")), _quantity(limits.get("max", "1000000B"))
-    return lower <= n_parameters <= upper
-
-
-def _quantity(text: str) -> float:
-    digits = text.rstrip("KMB")
-    return float(digits) * UNITS[text[len(digits) :]]
-
-
-def _sort_key(model: HostedModel, field_name: str) -> tuple[int, str]:
-    value = model.info.get(field_name)
-    return (value, "") if isinstance(value, int) else (0, str(value or ""))
-
-
-Route = Callable[[Hosting, Request, HostedModel, str], Answer]
-
-
-def _of_model(hosting: Hosting, request: Request, match: re.Match[str], route: Route) -> Answer:
+def _of_repository(
+    hosting: Hosting, request: Request, match: re.Match[str], route: Route
+) -> Answer:
     given = match.groupdict()
-    model = hosting.models.get(unquote(given["id"]))
-    if model is None or not hosting.sees(request, model):
+    key = (given["kind"] or "models", unquote(given["id"]))
+    if key in hosting.renamed:
+        return _moved(request, match, hosting.renamed[key])
+    repository = hosting.repositories.get(key)
+    if repository is None or not hosting.sees(request, repository):
         status = 404 if "Authorization" in request.headers else 401  # as the Hub answers
         return refusal(status, "RepoNotFound", "Repository not found")
+    if repository.info.get("disabled"):
+        return refusal(403, "", "Access to this resource is disabled.")
     revision = unquote(given["revision"] or "main")
-    if revision not in ("main", model.commit):
+    if revision not in ("main", repository.commit):
         return refusal(404, "RevisionNotFound", f"Invalid rev id: {revision}")
-    return route(hosting, request, model, unquote(given.get("path") or ""))
+    return route(hosting, request, repository, unquote(given.get("path") or ""))
 
 
-def _model(hosting: Hosting, request: Request, model: HostedModel, path: str) -> Answer:
-    gated = {"gated": "manual"} if model.id in hosting.gated else {}
-    info = model.described(expand=request.query.get("expand", []), blobs=request.flag("blobs"))
-    return Answer(json=info | gated)
+def _moved(request: Request, match: re.Match[str], new_id: str) -> Answer:
+    """The same request at the new id."""
+    start, end = match.span("id")
+    location = f"{request.target[:start]}{new_id}{request.target[end:]}"
+    return Answer(json={"error": "Moved"}, status=307, headers={"Location": location})
 
 
-def _tree(hosting: Hosting, request: Request, model: HostedModel, path: str) -> Answer:
-    entries = model.tree(path, recursive=request.flag("recursive"))
+def _description(hosting: Hosting, request: Request, repository: Repository, path: str) -> Answer:
+    expand = request.query.get("expand", [])
+    return Answer(json=repository.described(expand=expand, blobs=request.flag("blobs")))
+
+
+def _tree(hosting: Hosting, request: Request, repository: Repository, path: str) -> Answer:
+    entries = tree(repository.files, path, recursive=request.flag("recursive"))
     if entries is None:
-        return refusal(404, "EntryNotFound", f"no folder {path!r}", commit=model.commit)
+        return refusal(404, "EntryNotFound", f"no folder {path!r}", commit=repository.commit)
     return Answer(json=entries)
 
 
-def _paths_info(hosting: Hosting, request: Request, model: HostedModel, path: str) -> Answer:
-    files = (model.file(wanted) for wanted in parse_qs(request.form).get("paths", []))
-    return Answer(json=[file.tree_entry() for file in files if file])
+def _paths_info(hosting: Hosting, request: Request, repository: Repository, path: str) -> Answer:
+    return Answer(json=paths_info(repository.files, parse_qs(request.form).get("paths", [])))
 
 
-def _file(hosting: Hosting, request: Request, model: HostedModel, path: str) -> Answer:
-    if model.id in hosting.gated and not hosting.trusts(request):
+def _file(hosting: Hosting, request: Request, repository: Repository, path: str) -> Answer:
+    if repository.info.get("gated") and not hosting.trusts(request):
         status = 403 if "Authorization" in request.headers else 401
-        return refusal(status, "GatedRepo", f"Access to {model.id} is restricted")
-    file = model.file(path)
+        return refusal(status, "GatedRepo", f"Access to {repository.id} is restricted")
+    file = next((file for file in repository.files if file.path == path), None)
     if file is None:
-        return refusal(404, "EntryNotFound", f"no file {path!r}", commit=model.commit)
-    headers = {"X-Repo-Commit": model.commit, "ETag": f'"{file.etag}"', "Accept-Ranges": "bytes"}
+        return refusal(404, "EntryNotFound", f"no file {path!r}", commit=repository.commit)
+    headers = {
+        "X-Repo-Commit": repository.commit, "ETag": f'"{file.etag}"', "Accept-Ranges": "bytes",
+    }  # fmt: skip
     if file.is_large:
         headers |= {"X-Linked-Etag": f'"{file.etag}"', "X-Linked-Size": str(file.size_bytes)}
-    whole = Answer(file=model.folder / path, n_bytes=file.size_bytes, headers=headers)
     asked = RANGE.fullmatch(request.headers.get("Range", ""))
-    return _part(whole, asked[1], asked[2]) if asked and (asked[1] or asked[2]) else whole
+    if asked and (asked[1] or asked[2]):
+        return _range(repository, file, headers, first=asked[1], last=asked[2])
+    whole = repository.part(path, 0, file.size_bytes)
+    return replace(whole, headers={**headers, **whole.headers})
 
 
-def _part(whole: Answer, first: str, last: str) -> Answer:
+def _range(
+    repository: Repository, file: HostedFile, headers: dict[str, str], *, first: str, last: str
+) -> Answer:
     """The bytes from `first` to `last`, both included; without `first` the `last` bytes."""
-    size = whole.n_bytes
+    size = file.size_bytes
     start = int(first) if first else max(0, size - int(last))
     end = min(int(last) + 1, size) if first and last else size
     if start >= end:
-        headers = {"Content-Range": f"bytes */{size}"}
-        return Answer(json={"error": "Range not satisfiable"}, status=416, headers=headers)
-    headers = {**whole.headers, "Content-Range": f"bytes {start}-{end - 1}/{size}"}
-    return replace(whole, start=start, n_bytes=end - start, status=206, headers=headers)
+        told = {"Content-Range": f"bytes */{size}"}
+        return Answer(json={"error": "Range not satisfiable"}, status=416, headers=told)
+    part = repository.part(file.path, start, end)
+    if part.status != 200:
+        return part
+    told = {**headers, "Content-Range": f"bytes {start}-{end - 1}/{size}"}
+    return replace(part, status=206, headers=told)
 
 
 ROUTES: Mapping[re.Pattern[str], Route] = MappingProxyType(
-    {TREE: _tree, PATHS_INFO: _paths_info, FILE: _file, MODEL: _model}
+    {TREE: _tree, PATHS_INFO: _paths_info, FILE: _file, DESCRIPTION: _description}
 )

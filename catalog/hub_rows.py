@@ -27,12 +27,6 @@ def read_id(row: object, position: int) -> str | Refusal:
     return Refusal(ascii(id)[1:-1][:200], "corrupt", problem) if problem else id
 
 
-def bare_model(row: Mapping[str, Any], id: str, source: str) -> Model:
-    """What a listing's row tells of a model that cannot be opened."""
-    task, revision = text(row.get("pipeline_tag")), text(row.get("sha"))
-    return Model(id=id, revision=revision or "", source=source, task=task)
-
-
 def read_model(info: Mapping[str, Any], source: str) -> Model:
     """What the API tells of a model, before its config.json is read. Raises Unreadable."""
     id, revision = text(info.get("id")), text(info.get("sha"))

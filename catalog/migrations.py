@@ -5,8 +5,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cache.database import Migration
+from catalog.indexes import index_all
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from sqlite_utils import Database
 
 
@@ -47,4 +50,100 @@ def _create_models(database: "Database") -> None:
     database.table("models").create_index(["id"])
 
 
-MIGRATIONS: Mapping[str, Migration] = MappingProxyType({"001 models and crawls": _create})
+MODELS_2 = """
+CREATE TABLE models (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL, task TEXT, n_parameters INTEGER, weight_bytes INTEGER, license TEXT,
+    languages TEXT, labels TEXT, downloads INTEGER, likes INTEGER, score REAL, library TEXT,
+    formats TEXT, author TEXT, summary TEXT, tags TEXT, base_models TEXT, datasets TEXT,
+    published TEXT, created_at TEXT, last_modified TEXT, gated INTEGER NOT NULL,
+    disabled INTEGER NOT NULL, private INTEGER NOT NULL, described INTEGER NOT NULL,
+    source TEXT NOT NULL, revision TEXT NOT NULL, details TEXT,
+    listed INTEGER NOT NULL, crawl INTEGER, seen_at TEXT NOT NULL, gone_at TEXT
+);
+CREATE UNIQUE INDEX listed_models ON models (id, source) WHERE listed;
+CREATE UNIQUE INDEX other_revisions ON models (id, source, revision) WHERE NOT listed;
+CREATE INDEX models_by_crawl ON models (crawl) WHERE listed;
+"""
+"""`listed` is 1 for the revision that a source lists now, or listed last (`gone_at`: until it was
+missed). Other revisions stay for results that name them."""
+
+INDEXES_2 = """
+CREATE INDEX models_by_downloads ON models (downloads DESC);
+CREATE INDEX models_by_likes ON models (likes DESC);
+CREATE INDEX models_by_score ON models (score DESC);
+CREATE INDEX models_by_created_at ON models (created_at DESC);
+CREATE INDEX models_by_n_parameters ON models (n_parameters);
+CREATE INDEX models_by_weight_bytes ON models (weight_bytes);
+CREATE TABLE facets (
+    kind TEXT NOT NULL, value TEXT NOT NULL, chunk INTEGER NOT NULL,
+    n INTEGER NOT NULL, members BLOB NOT NULL, PRIMARY KEY (kind, value, chunk)
+) WITHOUT ROWID;
+CREATE VIRTUAL TABLE words USING fts5(
+    name, other, content='', columnsize=0, detail=column, tokenize='unicode61 remove_diacritics 2');
+"""
+"""How models are found: see catalog/query.py. Of the words only which model has them is kept."""
+
+CRAWLS_2 = """
+CREATE TABLE crawls (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    source TEXT NOT NULL, slice TEXT NOT NULL, since TEXT, started_at TEXT NOT NULL,
+    finished_at TEXT, complete INTEGER NOT NULL DEFAULT 0, n_models INTEGER NOT NULL DEFAULT 0,
+    n_refused INTEGER NOT NULL DEFAULT 0, n_requests INTEGER NOT NULL DEFAULT 0,
+    newest TEXT, cursor TEXT
+);
+CREATE INDEX crawls_by_slice ON crawls (source, slice, number);
+CREATE TABLE renamed (
+    source TEXT NOT NULL, old_id TEXT NOT NULL, new_id TEXT NOT NULL, PRIMARY KEY (source, old_id)
+) WITHOUT ROWID;
+"""
+
+COPY_MODELS_1 = """
+INSERT INTO models (
+    number, id, task, n_parameters, weight_bytes, license, languages, labels, downloads, likes,
+    library, base_models, datasets, published, last_modified, gated, disabled, private, described,
+    source, revision, details, listed, seen_at, gone_at)
+SELECT seen, id, task, n_parameters, NULLIF(weight_bytes, 0), license, NULLIF(languages, '[]'),
+    NULLIF(labels, '[]'), downloads, likes, library, NULLIF(base_models, '[]'),
+    NULLIF(datasets, '[]'), NULLIF(published, '[]'), last_modified, gated, disabled, 0, 1,
+    source, revision,
+    json_patch('{}', json_object(
+        'parameters', json(NULLIF(parameters, '{}')), 'files', json(NULLIF(files, '[]')),
+        'label2id', json(NULLIF(label2id, '{}')), 'architecture', architecture,
+        'model_type', model_type, 'n_layers', n_layers,
+        'embedding_parameters', embedding_parameters, 'max_length', max_length,
+        'has_remote_code', json(CASE WHEN has_remote_code THEN 'true' END))),
+    seen = newest, seen_at, CASE WHEN any_listed THEN NULL ELSE seen_at END
+FROM (SELECT *, MAX(listed) OVER same AS any_listed,
+             FIRST_VALUE(seen) OVER (same ORDER BY listed DESC, seen DESC) AS newest
+      FROM models_1 WINDOW same AS (PARTITION BY source, id))
+"""
+"""json_patch leaves out what is null, as `catalog.rows` does."""
+
+
+def _hold_millions(database: "Database") -> None:
+    """One listed row for each model, found by number; crawls that can be taken up again."""
+    connection = database.conn
+    for table in ("models", "crawls"):
+        connection.execute(f"ALTER TABLE {table} RENAME TO {table}_1")
+    _run(connection, MODELS_2 + INDEXES_2 + CRAWLS_2)
+    connection.execute(COPY_MODELS_1)
+    index_all(connection)
+    connection.execute(
+        "INSERT INTO crawls (source, slice, started_at, finished_at, n_models, n_refused)"
+        " SELECT source, CASE WHEN task IS NULL THEN '{}' ELSE json_object('task', task) END,"
+        " started_at, finished_at, n_models, n_refused FROM crawls_1 ORDER BY finished_at"
+    )
+    for table in ("models", "crawls"):
+        connection.execute(f"DROP TABLE {table}_1")
+
+
+def _run(connection: "sqlite3.Connection", script: str) -> None:
+    for statement in script.split(";"):
+        if statement.strip():
+            connection.execute(statement)
+
+
+MIGRATIONS: Mapping[str, Migration] = MappingProxyType(
+    {"001 models and crawls": _create, "002 millions of models": _hold_millions}
+)

@@ -1,8 +1,11 @@
 """A model as it is known without its weights."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+
+from catalog.plan import choose_weights, whole_graphs
 
 TOKENIZER_FILES = frozenset(
     {
@@ -48,6 +51,14 @@ class Model:
     hexadecimal digits (for a folder, derived from its files' contents). `gated` means that the
     present token does not open it. `parameters` maps a safetensors dtype (`F32`) to
     the number of values. `labels` are in the order of the model's outputs; empty when unknown.
+    `described` is False for a row of a listing: it has no files, mostly no labels, and where the
+    listing tells no commit, the revision is empty. `tags` are those that no other field holds;
+    `summary` is the card's first paragraph. `quantization` is the method that the config names.
+    `security` is `safe`, the finding of the Hub's scan in words, or None where it is unknown.
+    `told_parameters` is the number of weights that the Hub claims, kept only where the files hold
+    another. `formats` are those of the weights: safetensors, onnx, pickle, gguf. `aliases` are
+    other ids with identical weights. `shards` are the files that the index of sharded weights
+    names.
     """
 
     id: str
@@ -75,6 +86,18 @@ class Model:
     gated: bool = False
     disabled: bool = False
     last_modified: str | None = None
+    described: bool = True
+    author: str | None = None
+    tags: tuple[str, ...] = ()
+    summary: str | None = None
+    created_at: str | None = None
+    private: bool = False
+    quantization: str | None = None
+    security: str | None = None
+    told_parameters: int | None = None
+    formats: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    shards: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -82,24 +105,29 @@ class Model:
         return f"{self.id}@{self.revision[:8]}"
 
     @property
+    def is_local(self) -> bool:
+        """Whether its files are looked for on this machine, so that nothing is downloaded."""
+        return self.source.startswith(("folder:", "snapshot:"))
+
+    @property
     def n_parameters(self) -> int | None:
         """The number of weights; None when no safetensors header told it."""
         return sum(self.parameters.values()) or None
 
     @property
+    def weight_bytes(self) -> int | None:
+        """Bytes of the weights: of the files, else as their dtypes take; None if unknown."""
+        in_files = sum(file.size_bytes for file in self.weight_files)
+        stored = sum(BYTES_BY_DTYPE.get(dtype, 0) * n for dtype, n in self.parameters.items())
+        return in_files or math.ceil(stored) or None
+
+    @property
     def weight_files(self) -> tuple[File, ...]:
-        """The safetensors files at the top that transformers would load, index included."""
-        top = [file for file in self.files if "/" not in file.path]
-        single = tuple(file for file in top if file.path == "model.safetensors")
-        if single:
-            return single
-        index = "model.safetensors.index.json"
-        return tuple(
-            file
-            for file in top
-            if file.path == index
-            or (file.path.startswith("model-") and file.path.endswith(".safetensors"))
-        )
+        """The safetensors files that are loaded, an index included: one format, no duplicates."""
+        if not self.files:  # of millions of listed models
+            return ()
+        chosen = choose_weights((file.path for file in self.files), self.shards)
+        return tuple(file for file in self.files if file.path in chosen)
 
     @property
     def tokenizer_files(self) -> tuple[File, ...]:
@@ -114,14 +142,11 @@ class Model:
     @property
     def onnx_files(self) -> tuple[File, ...]:
         """ONNX graphs that the repository already carries, whole in one file."""
-        external = {file.path.removesuffix("_data").removesuffix(".data") for file in self.files
-                    if file.path.endswith((".onnx_data", ".onnx.data"))}  # fmt: skip
-        return tuple(
-            file for file in self.files if file.path.endswith(".onnx") and file.path not in external
-        )
+        whole = whole_graphs(file.path for file in self.files)
+        return tuple(file for file in self.files if file.path in whole)
 
     @property
     def download_bytes(self) -> int:
         """What a run from the safetensors weights downloads: weights, tokenizer, config."""
         needed = self.weight_files + self.tokenizer_files + self.config_files
-        return sum(file.size_bytes for file in needed)
+        return sum({file.sha256 or file.path: file.size_bytes for file in needed}.values())

@@ -33,11 +33,15 @@ class Refusal:
 
 
 def refuse(model: Model) -> Refusal | None:
-    """Why this model must not be run, or None where nothing speaks against it."""
+    """Why this model must not be run, or None where nothing speaks against it.
+
+    Of a model that is known from a listing alone, only what the listing tells is judged.
+    """
     found = (
         _disabled(model)
         or _gated(model)
         or _corrupt(model)
+        or _flagged(model)
         or _remote_code(model)
         or _unsafe_format(model)
         or _no_tokenizer(model)
@@ -83,6 +87,12 @@ def _corrupt(model: Model) -> tuple[str, str] | None:
     return ("corrupt", trick) if trick else None
 
 
+def _flagged(model: Model) -> tuple[str, str] | None:
+    if model.security in (None, "safe"):
+        return None
+    return "flagged unsafe", f"the Hub's security scan: {model.security}"
+
+
 def _remote_code(model: Model) -> tuple[str, str] | None:
     if not model.has_remote_code:
         return None
@@ -94,13 +104,26 @@ def _remote_code(model: Model) -> tuple[str, str] | None:
 def _unsafe_format(model: Model) -> tuple[str, str] | None:
     if model.weight_files or model.onnx_files:
         return None
+    if not model.described:
+        return _unsafe_listing(model)
+    if any(file.path.endswith(".gguf") for file in model.files):
+        return "unsupported", "only GGUF weights, which no recipe serves"
     pickles = [file.path for file in model.files if file.path.endswith(PICKLE_ENDINGS)]
     found = f"only {pickles[0]}, a pickle" if pickles else "no weights"
     return "unsafe format", f"{found}: neither model.safetensors nor an ONNX graph"
 
 
+def _unsafe_listing(model: Model) -> tuple[str, str] | None:
+    """From the formats that a listing names; one that names none is looked at later."""
+    if not model.formats or {"safetensors", "onnx"} & set(model.formats):
+        return None
+    if "gguf" in model.formats:
+        return "unsupported", "only GGUF weights, which no recipe serves"
+    return "unsafe format", f"only {', '.join(model.formats)}: neither safetensors nor ONNX"
+
+
 def _no_tokenizer(model: Model) -> tuple[str, str] | None:
-    if model.task in NO_TOKENIZER_NEEDED:
+    if not model.described or model.task in NO_TOKENIZER_NEEDED:
         return None
     if any(file.path in VOCABULARY_FILES for file in model.files):
         return None

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any  # config.json and the card are read value by value
 
 from cache.key import digest
-from catalog.card import CardFacts, front_matter
+from catalog.card import CardFacts, front_matter, summary
 from catalog.config import ConfigFacts
 from catalog.hashes import sha256_of
 from catalog.metadata import describe
 from catalog.model import File, Model
+from catalog.plan import INDEX, choose_weights
 from catalog.protocols import HashMemo
 from catalog.untrusted import JSON_LIMIT_BYTES, Unreadable, parse_object
-from catalog.weights import parameters_of
+from catalog.weights import parameters_of, parse_index
 
 CONFIG = "config.json"
 CARD = "README.md"
@@ -37,7 +38,8 @@ def is_repository(folder: Path) -> bool:
 def read_repository(folder: Path, *, id: str, source: str, memo: HashMemo | None = None) -> Model:
     """The model in a folder, pinned to its files' contents. Raises Unreadable or OSError."""
     config = ConfigFacts.parse(read_config(folder))
-    card = CardFacts.parse(read_card(folder))
+    readme = read_readme(folder)
+    card = CardFacts.parse(front_matter(readme))
     files = tuple(_file(folder, path, memo) for path in repository_paths(folder))
     model = Model(
         id=id,
@@ -45,6 +47,8 @@ def read_repository(folder: Path, *, id: str, source: str, memo: HashMemo | None
         source=source,
         files=files,
         last_modified=last_modified(folder, files),
+        shards=_shards(folder, files),
+        summary=summary(readme),
     )
     return replace(describe(model, config, card), parameters=read_header_parameters(folder, model))
 
@@ -56,9 +60,14 @@ def read_config(folder: Path) -> Mapping[str, Any]:
 
 def read_card(folder: Path) -> Mapping[str, Any]:
     """The card's front matter; empty without a card."""
+    return front_matter(read_readme(folder))
+
+
+def read_readme(folder: Path) -> str:
+    """The card with its front matter; empty without a card."""
     if not (folder / CARD).is_file():
-        return {}
-    return front_matter(_read_capped(folder / CARD).decode("utf-8", "replace"))
+        return ""
+    return _read_capped(folder / CARD).decode("utf-8", "replace")
 
 
 def read_header_parameters(folder: Path, model: Model) -> dict[str, int]:
@@ -89,6 +98,14 @@ def last_modified(folder: Path, files: Iterable[File]) -> str | None:
     """When the newest of the files changed: ISO 8601, UTC."""
     times = [(folder / file.path).stat().st_mtime for file in files]
     return datetime.fromtimestamp(max(times), UTC).isoformat(timespec="seconds") if times else None
+
+
+def _shards(folder: Path, files: Iterable[File]) -> tuple[str, ...]:
+    """The shards that the index names, where the weights are not in one file."""
+    paths = {file.path for file in files}
+    if INDEX not in choose_weights(paths):
+        return ()
+    return parse_index(_read_capped(folder / INDEX), paths)
 
 
 def _file(folder: Path, path: str, memo: HashMemo | None) -> File:

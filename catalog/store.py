@@ -1,38 +1,38 @@
 """The catalog on disk: every model that was seen, in a SQLite file that Datasette opens."""
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from cache.database import connect
 from cache.errors import NotFound, StoreError
+from cache.paths import Home
+from catalog import crawl_log, facets, query, writing
+from catalog.crawl_log import Crawl as Crawl
+from catalog.crawl_log import CrawlState as CrawlState
+from catalog.crawl_log import now as now
 from catalog.ids import nearest
 from catalog.migrations import MIGRATIONS
 from catalog.model import Model
 from catalog.policy import Refusal
-from catalog.rows import from_row, to_row
+from catalog.rows import from_row
+from catalog.select import Selection
 
-NEWEST = """
-    SELECT * FROM models AS m WHERE listed AND seen = (
-        SELECT MAX(seen) FROM models WHERE source = m.source AND id = m.id AND listed)
-"""
+LISTED = "listed AND gone_at IS NULL"
+"""The rows that `models` and `select` choose from."""
 
+RENAMES_FOLLOWED = 10
 
-@dataclass(frozen=True, slots=True)
-class Crawl:
-    """One finished walk through a source; times are ISO 8601, UTC."""
-
-    source: str
-    task: str | None
-    started_at: str
-    finished_at: str
-    n_models: int
-    n_refused: int
+PRAGMAS = (
+    "PRAGMA synchronous=NORMAL",  # pages that a power loss takes are crawled again, with the cursor
+    "PRAGMA cache_size=-65536",  # 64 MiB: new models fall all over the index of ids
+    "PRAGMA wal_autocheckpoint=8192",  # 32 MiB: pages of the indexes that change often, once
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +47,17 @@ class CatalogStats:
     last_crawl: str | None
 
 
-class CatalogStore:
-    """Models by source, id and revision. Belongs to the thread that opened it."""
+class Catalog:
+    """Models by source, id and revision; without a path, those in RECOMMENDER_HOME.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._connection = connect(path, MIGRATIONS)
+    Belongs to the thread that opened it.
+    """
+
+    def __init__(self, path: Path | str | None = None) -> None:
+        self.path = Path(path) if path else Home.parse(os.environ).catalog
+        self._connection = connect(self.path, MIGRATIONS)
+        for pragma in PRAGMAS:
+            self._connection.execute(pragma)
 
     def __enter__(self) -> Self:
         return self
@@ -75,37 +80,137 @@ class CatalogStore:
         `listed=False` is for an old revision that somebody named: `get` finds it, `models` goes on
         giving the revision that the source lists.
         """
-        rows = [to_row(model) | {"listed": int(listed), "seen_at": now()} for model in models]
+        found = list(models)
         with self._transaction():
-            newest = int(self._one("SELECT MAX(seen) FROM models") or 0)
-            for seen, row in enumerate(rows, start=newest + 1):
-                self._upsert_row(row | {"seen": seen})
-        return len(rows)
+            if listed:
+                writing.put_listed(self._connection, found, crawl=None)
+            else:
+                writing.put_named(self._connection, found)
+        return len(found)
+
+    def describe(self, model: Model) -> None:
+        """Keeps a full description in place of a listing's row of the same revision."""
+        with self._transaction():
+            writing.put_named(self._connection, [model])
+
+    def described(self, source: str, id: str, revision: str) -> Model | None:
+        """The full description of exactly this revision; None where there is none."""
+        rows = self._all(
+            "SELECT * FROM models WHERE described AND listed AND source = ? AND id = ?"
+            " AND revision = ? UNION ALL SELECT * FROM models WHERE described AND NOT listed"
+            " AND source = ? AND id = ? AND revision = ?",
+            [source, id, revision] * 2,
+        )
+        return from_row(rows[0]) if rows else None
+
+    def begin(
+        self,
+        source: str,
+        slice: Mapping[str, str],
+        *,
+        fresh: bool = False,
+        since: str | None = None,
+    ) -> CrawlState:
+        """Takes up the last crawl of this source and slice if it is unfinished, else starts one.
+
+        `fresh` starts a new one anyway. `since` marks a crawl that asks only for what changed
+        after that time: what it does not see is not gone.
+        """
+        with self._transaction():
+            return crawl_log.begin(self._connection, source, slice, fresh=fresh, since=since)
+
+    def keep_page(
+        self,
+        state: CrawlState,
+        models: Sequence[Model],
+        refusals: Sequence[Refusal],
+        *,
+        cursor: str | None,
+        n_requests: int,
+    ) -> CrawlState:
+        """Stores one page of a crawl in one transaction: its rows, and where the next starts.
+
+        `cursor` is that of the next page, `n_requests` how many requests this page took.
+        """
+        with self._transaction():
+            writing.put_listed(self._connection, models, crawl=state.id)
+            writing.put_refusals(self._connection, state.source, refusals, crawl=state.id)
+            return crawl_log.advance(
+                self._connection,
+                state,
+                models=models,
+                n_refused=len(refusals),
+                n_requests=n_requests,
+                cursor=cursor,
+            )
+
+    def finish(self, state: CrawlState, *, complete: bool) -> int:
+        """Notes that a crawl is over, and tells how many models it found to be gone.
+
+        `complete`: all that was asked for was seen. Unless it asked only for changes, models of
+        its slice that it did not see are gone: `get` still finds them, `select` does not.
+        """
+        with self._transaction():
+            crawl_log.finish(self._connection, state, complete=complete)
+            if complete and state.since is None:
+                return writing.bury_unseen(self._connection, state)
+        return 0
+
+    def watermark(self, source: str, slice: Mapping[str, str]) -> str | None:
+        """The newest `last_modified` that complete crawls of this slice have seen."""
+        with self._named_errors():
+            return crawl_log.watermark(self._connection, source, slice)
+
+    def rename(self, source: str, old: str, new: str) -> None:
+        """Lets `get` answer for the old id of a model with the new one."""
+        with self._transaction():
+            writing.rename(self._connection, source, old, new)
 
     def models(
         self, *, task: str | None = None, sources: Sequence[str] = (), limit: int | None = None
     ) -> tuple[Model, ...]:
         """The newest revision of each model, by downloads, the most first; no sources: all."""
-        conditions, values = _source_condition(sources)
-        if task is not None:
-            conditions, values = f"{conditions} AND task = ?", [*values, task]
-        query = f"{NEWEST} {conditions} ORDER BY downloads DESC NULLS LAST, id, source LIMIT ?"
-        rows = self._all(query, [*values, -1 if limit is None else limit])
-        return tuple(from_row(row) for row in rows)
+        return self.select(Selection(task=task, sources=tuple(sources), limit=limit))
+
+    def select(
+        self,
+        selection: Selection | None = None,
+        **filters: Any,  # the fields of a Selection
+    ) -> tuple[Model, ...]:
+        """The models of a selection, in its order; its fields may be given by name instead."""
+        selection = replace(selection or Selection(), **filters)
+        with self._named_errors():
+            numbers = query.select(self._connection, selection)
+            return tuple(self._rows_of(numbers))
+
+    def count(self, selection: Selection) -> int:
+        """How many models a selection has without its limit and offset."""
+        with self._named_errors():
+            return query.count(self._connection, selection)
+
+    def each(self, selection: Selection) -> Iterator[Model]:
+        """The models of a selection one by one, in little memory.
+
+        Without limit and offset they come in the order in which they were first seen.
+        """
+        if selection.limit is not None or selection.offset:
+            yield from self.select(selection)
+            return
+        with self._named_errors():
+            yield from self._rows_of(query.unordered(self._connection, selection))
 
     def get(self, id: str, *, revision: str | None = None, sources: Sequence[str] = ()) -> Model:
         """One model: the newest revision, or the one that starts with `revision`.
 
-        Raises NotFound with the nearest known id.
+        An old id of a renamed model finds it under its new one. Raises NotFound with the nearest
+        known id.
         """
-        conditions, values = _source_condition(sources)
-        query = f"""SELECT * FROM models WHERE id = ? AND substr(revision, 1, ?) = ?
-            {conditions} ORDER BY listed DESC, seen DESC LIMIT 1"""  # noqa: S608  # placeholders only
         start = (revision or "").lower()
-        rows = self._all(query, [id, len(start), start, *values])
-        if not rows:
-            raise NotFound(self._not_found(id, revision, sources))
-        return from_row(rows[0])
+        for name in self._names_of(id, sources):
+            found = self._row(name, start, sources)
+            if found is not None:
+                return from_row(found)
+        raise NotFound(self._not_found(id, revision, sources))
 
     def forget_refusals(self, source: str, ids: Iterable[str]) -> None:
         """Drops refusals of models that can be read now."""
@@ -116,14 +221,10 @@ class CatalogStore:
 
     def refuse(self, source: str, refusals: Iterable[Refusal]) -> int:
         """Keeps rows that could not be read apart from the models, and tells how many."""
-        rows = [(source, refusal.id, refusal.state, refusal.reason, now()) for refusal in refusals]
+        found = list(refusals)
         with self._transaction():
-            self._connection.executemany(
-                "INSERT OR REPLACE INTO refusals (source, id, state, reason, seen_at)"
-                " VALUES (?, ?, ?, ?, ?)",
-                rows,
-            )
-        return len(rows)
+            writing.put_refusals(self._connection, source, found, crawl=None)
+        return len(found)
 
     def refusals(self, *, sources: Sequence[str] = ()) -> tuple[Refusal, ...]:
         """The rows that could not be read, by id."""
@@ -135,43 +236,44 @@ class CatalogStore:
         """Takes a source's other models out of `models`; `get` still finds them."""
         kept = set(keep)
         known = self._all(
-            "SELECT DISTINCT id FROM models"
-            " WHERE listed AND source = ? AND (? IS NULL OR task = ?)",
+            f"SELECT number, id FROM models WHERE {LISTED} AND source = ?"  # noqa: S608  # a constant
+            " AND (? IS NULL OR task = ?)",
             [source, task, task],
         )
-        gone = [(source, row["id"]) for row in known if row["id"] not in kept]
+        gone = [row["number"] for row in known if row["id"] not in kept]
         with self._transaction():
-            self._connection.executemany(
-                "UPDATE models SET listed = 0 WHERE source = ? AND id = ?", gone
-            )
+            writing.bury(self._connection, gone)
         return len(gone)
 
     def record_crawl(self, crawl: Crawl) -> None:
         """Notes a finished crawl."""
         with self._transaction():
-            self._connection.execute(
-                "INSERT INTO crawls (source, task, started_at, finished_at, n_models, n_refused)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                (crawl.source, crawl.task, crawl.started_at, crawl.finished_at,
-                 crawl.n_models, crawl.n_refused),
-            )  # fmt: skip
+            crawl_log.record(self._connection, crawl)
+
+    def crawls(self) -> tuple[Crawl, ...]:
+        """The finished crawls, oldest first."""
+        with self._named_errors():
+            return crawl_log.finished(self._connection)
 
     def crawled(self, source: str, task: str | None) -> str | None:
-        """When the last crawl for exactly this task finished; None before the first."""
+        """When the last crawl for exactly this task finished, limited or not; None before."""
+        slice = {} if task is None else {"task": task}
         time = self._one(
-            "SELECT MAX(finished_at) FROM crawls WHERE source = ? AND task IS ?",
-            [source, task],
+            "SELECT MAX(finished_at) FROM crawls WHERE source = ?"
+            " AND json_remove(slice, '$.limit') = ?",
+            [source, crawl_log.slice_text(slice)],
         )
         return None if time is None else str(time)
 
     def stats(self) -> CatalogStats:
         """Counts of the newest revisions; models that do not say count as "unknown"."""
         time = self._one("SELECT MAX(finished_at) FROM crawls")
+        by_source = self._counts("source")
         return CatalogStats(
-            n_models=int(self._one(f"SELECT COUNT(*) FROM ({NEWEST})") or 0),  # noqa: S608  # a constant
+            n_models=sum(by_source.values()),
             n_refused=int(self._one("SELECT COUNT(*) FROM refusals") or 0),
             by_task=self._counts("task"),
-            by_source=self._counts("source"),
+            by_source=by_source,
             by_license=self._counts("license"),
             last_crawl=None if time is None else str(time),
         )
@@ -192,35 +294,59 @@ class CatalogStore:
                 (path, size_bytes, modified_ns, sha256),
             )
 
-    def _upsert_row(self, row: Mapping[str, str | int | float | None]) -> None:
-        names = list(row)
-        renewed = [f"{name} = excluded.{name}" for name in names if name not in ("listed", "seen")]
-        self._connection.execute(
-            f"INSERT INTO models ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608  # our own column names
-            f" ON CONFLICT (source, id, revision) DO UPDATE SET {', '.join(renewed)},"
-            " seen = CASE WHEN excluded.listed OR NOT models.listed"
-            " THEN excluded.seen ELSE models.seen END,"
-            " listed = MAX(models.listed, excluded.listed)",
-            list(row.values()),
-        )
+    def _rows_of(self, numbers: Iterable[int]) -> Iterator[Model]:
+        return map(from_row, query.rows(self._connection, numbers))
 
-    def _counts(self, column: str) -> dict[str, int]:
-        rows = self._all(
-            f"SELECT COALESCE({column}, 'unknown') AS name, COUNT(*) AS n FROM ({NEWEST})"  # noqa: S608  # our own column names
-            " GROUP BY name ORDER BY n DESC, name"
-        )
-        return {row["name"]: row["n"] for row in rows}
+    def _names_of(self, id: str, sources: Sequence[str]) -> list[str]:
+        """The ids to look under: the newest name first, the given one last."""
+        conditions, values = _source_condition(sources)
+        names = [id]
+        for _ in range(RENAMES_FOLLOWED):
+            new = self._one(
+                f"SELECT new_id FROM renamed WHERE old_id = ? {conditions}",  # noqa: S608  # placeholders only
+                [names[0], *values],
+            )
+            if new is None or str(new) in names:
+                break
+            names.insert(0, str(new))
+        return names
+
+    def _row(self, id: str, start: str, sources: Sequence[str]) -> sqlite3.Row | None:
+        """The listed revision before others, the last that was seen among those."""
+        conditions, values = _source_condition(sources)
+        for listed in ("listed", "NOT listed"):
+            rows = self._all(
+                f"SELECT * FROM models WHERE {listed} AND id = ?"  # noqa: S608  # placeholders only
+                f" AND substr(revision, 1, ?) = ? {conditions}"
+                " ORDER BY gone_at IS NULL DESC, seen_at DESC, number DESC LIMIT 1",
+                [id, len(start), start, *values],
+            )
+            if rows:
+                return rows[0]
+        return None
+
+    def _counts(self, kind: str) -> dict[str, int]:
+        """How many models have each value of a facet, the most frequent first."""
+        with self._named_errors():
+            found = facets.counts(self._connection, kind)
+            n_unknown = facets.untold(self._connection, kind).bit_count()
+        found |= {"unknown": found.get("unknown", 0) + n_unknown} if n_unknown else {}
+        return dict(sorted(found.items(), key=lambda item: -item[1]))
 
     def _not_found(self, id: str, revision: str | None, sources: Sequence[str]) -> str:
         conditions, values = _source_condition(sources)
         rows = self._all(
-            f"SELECT id, revision FROM models WHERE 1 {conditions} ORDER BY seen DESC",  # noqa: S608  # placeholders only
-            values,
+            " UNION ALL ".join(
+                f"SELECT revision FROM models WHERE {listed} AND id = ? {conditions}"  # noqa: S608  # placeholders only
+                for listed in ("listed", "NOT listed")
+            ),
+            [id, *values] * 2,
         )
-        revisions = [row["revision"][:8] for row in rows if row["id"] == id]
+        revisions = [row["revision"][:8] for row in rows]
         if revisions:
             return f"{id!r} has no known revision {revision!r}; known: {', '.join(revisions[:5])}"
-        near = nearest(id, [row["id"] for row in rows])
+        with self._named_errors():
+            near = nearest(id, query.similar_ids(self._connection, id, sources))
         hint = (
             f"Did you mean {near!r}?" if near else "`recommender catalog list` shows what is known"
         )
@@ -255,11 +381,6 @@ class CatalogStore:
             raise StoreError(
                 f"{self.path} cannot be used: {error}; move it away to start a new catalog"
             ) from error
-
-
-def now() -> str:
-    """The time, UTC, as ISO 8601 to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _source_condition(sources: Sequence[str]) -> tuple[str, list[str]]:

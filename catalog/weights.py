@@ -6,13 +6,16 @@ https://huggingface.co/docs/safetensors#format
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from catalog.model import BYTES_BY_DTYPE
+from catalog.plan import INDEX
+from catalog.policy import path_trick
 from catalog.untrusted import Unreadable, count, mapping, parse_object, text
 
 LENGTH_BYTES = 8
+SHARDS_LIMIT = 200  # each costs a request; the largest real models have about 190
 HEADER_LIMIT_BYTES = 25_000_000  # the limit of huggingface_hub; the largest real ones hold 10 MB
 
 
@@ -34,6 +37,21 @@ def read_parameters(path: Path) -> dict[str, int]:
         return parse_parameters(header, n_value_bytes=size_bytes - LENGTH_BYTES - length)
     except Unreadable as error:
         raise Unreadable(f"{path.name}: {error}") from error
+
+
+def parse_index(text: bytes, present: Collection[str]) -> tuple[str, ...]:
+    """The shards that the index of sharded weights names, sorted. Raises Unreadable.
+
+    Each must be one of the `present` files and have a plain relative path.
+    """
+    weight_map = mapping(parse_object(text, limit_bytes=HEADER_LIMIT_BYTES).get("weight_map"))
+    shards = sorted({str(path) for path in weight_map.values()})
+    if not 0 < len(shards) <= SHARDS_LIMIT:
+        raise Unreadable(f"{INDEX} names {len(shards):,} files; 1 to {SHARDS_LIMIT} are read")
+    for path in shards:
+        if path not in present or not path.endswith(".safetensors") or path_trick([path]):
+            raise Unreadable(f"{INDEX} names {path[:120]!r}, no safetensors file of the repository")
+    return tuple(shards)
 
 
 def header_length(first_bytes: bytes) -> int:

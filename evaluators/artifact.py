@@ -54,7 +54,7 @@ def build_artifact(
 
     labels = labels_of(read_config(source))
     tokenizer = RepositoryTokenizer.load(source, task)
-    with _whole(folder) as part:
+    with _whole(folder, SERVING_FILE) as part:
         graph_file = graph / GRAPH_FILE if graph else None
         settings = recipe_method(recipe.method).build(recipe, source, part, graph=graph_file)
         serving = Serving(
@@ -80,7 +80,7 @@ def build_graph(source: Path, folder: Path, *, task: Task, texts: Sequence[str])
         return
     from evaluators.graph import export_graph
 
-    with _whole(folder) as part:
+    with _whole(folder, GRAPH_FILE) as part:
         export_graph(source, part / GRAPH_FILE, texts=texts, task=task)
 
 
@@ -93,13 +93,21 @@ def link_or_copy(source: Path, target: Path) -> None:
 
 
 @contextmanager
-def _whole(folder: Path) -> Iterator[Path]:
-    """A temporary neighbour of `folder` that takes its name when all went well."""
+def _whole(folder: Path, file: str) -> Iterator[Path]:
+    """A temporary neighbour of `folder` that takes its name when all went well.
+
+    Where another process was faster, its folder, which may be in use by now, stays.
+    """
     part = folder.with_name(f"{folder.name}.{uuid4().hex[:8]}.part")
     part.mkdir(parents=True)
     try:
         yield part
-        shutil.rmtree(folder, ignore_errors=True)  # what is incomplete: a lost link, an old crash
-        part.rename(folder)
+        if folder.is_dir() and not is_complete(folder, file):
+            shutil.rmtree(folder, ignore_errors=True)  # a lost link, an old crash
+        try:
+            part.rename(folder)
+        except OSError:
+            if not is_complete(folder, file):
+                raise
     finally:
         shutil.rmtree(part, ignore_errors=True)

@@ -7,16 +7,14 @@ has one thread, before numpy starts more.
 import ctypes
 import os
 import resource
-import select
-import signal
 import sys
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 
+from cache.processes import die_with_parent
+
 CLONE_NEWUSER = 0x10000000  # linux/sched.h
 CLONE_NEWNET = 0x40000000
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 MAX_FILE_BYTES = 64 * 10**9
 
 INHERITED = (
@@ -62,24 +60,9 @@ def enter(*, memory_limit_mb: float | None) -> str:
     _limit(resource.RLIMIT_FSIZE, MAX_FILE_BYTES)
     if memory_limit_mb is not None:
         _limit(resource.RLIMIT_AS, int(memory_limit_mb * 1e6))
-    if sys.platform == "linux":  # after the namespace: a change of credentials clears it
-        _libc().prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    die_with_parent()  # after the namespace: a change of credentials clears it
     sys.addaudithook(_refuse_network)
     return network
-
-
-def die_with(descriptor: int) -> None:
-    """End this process group when the other end of a pipe is closed, whatever it is doing."""
-    threading.Thread(target=_wait_for_hangup, args=(descriptor,), daemon=True).start()
-
-
-def _wait_for_hangup(descriptor: int) -> None:
-    poll = select.poll()
-    poll.register(descriptor, 0)  # hang-up and error are always reported
-    poll.poll()
-    if os.getpgid(0) == os.getpid():  # else the group is a shell's
-        os.killpg(0, signal.SIGKILL)
-    os._exit(1)
 
 
 def _libc() -> ctypes.CDLL:

@@ -21,6 +21,7 @@ class State(StrEnum):
     DISABLED = "disabled"
     NOT_FOUND = "not found"
     UNREACHABLE = "unreachable"
+    FLAGGED_UNSAFE = "flagged unsafe"
     UNSAFE_FORMAT = "unsafe format"
     REMOTE_CODE = "remote code"
     UNSUPPORTED = "unsupported"

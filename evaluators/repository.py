@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from catalog.plan import INDEX, VARIANTS, WHOLE
 from evaluators.measurement import CandidateFailed, State
 
 MAX_JSON_BYTES = 20 * 10**6
@@ -100,15 +101,29 @@ def header_tensors(weights: Path) -> Mapping[str, Any]:
 
 def weight_files(source: Path) -> list[Path]:
     """The safetensors files that transformers would load; CandidateFailed where none is."""
-    single = source / "model.safetensors"
+    single = source / WHOLE
     if single.is_file():
         return [single]
-    index = source / "model.safetensors.index.json"
+    index = source / INDEX
     if not index.is_file():
+        variant = next((source / name for name in VARIANTS if (source / name).is_file()), None)
+        if variant is not None:
+            return [variant]
         raise CandidateFailed(
             State.UNSAFE_FORMAT, "the repository has no safetensors weights (pickle is not loaded)"
         )
     return [source / name for name in sorted(set(_read_json(index)["weight_map"].values()))]
+
+
+def loaded_name(file: Path) -> str:
+    """The name under which transformers looks for a file of weights."""
+    return WHOLE if file.name in VARIANTS else file.name
+
+
+def variant_of(source: Path) -> str | None:
+    """How transformers names the precision of the weights, where the file's name holds it."""
+    name = weight_files(source)[0].name
+    return name.split(".")[1] if name in VARIANTS else None
 
 
 def n_parameters(source: Path) -> int:

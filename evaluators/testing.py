@@ -10,7 +10,7 @@ from catalog.model import File, Model
 from evaluators.candidate import Recipe
 from evaluators.cost.size import artifact_size_bytes
 from evaluators.plugins import recipe_method
-from evaluators.repository import header_tensors, labels_of, read_config
+from evaluators.repository import header_tensors, labels_of, read_config, weight_files
 from evaluators.serving import Padding, Serving
 from evaluators.task import TEXT_CLASSIFICATION
 from evaluators.worker_process import Worker
@@ -73,7 +73,7 @@ def model_of(source: Path) -> Model:
     config = read_config(source)
     counts: dict[str, int] = {}
     n_embedding = 0
-    for name, tensor in header_tensors(source / "model.safetensors").items():
+    for name, tensor in header_tensors(weight_files(source)[0]).items():
         size = int(np.prod(tensor["shape"], dtype=np.int64))
         counts[tensor["dtype"]] = counts.get(tensor["dtype"], 0) + size
         n_embedding += size if "_embeddings" in name else 0

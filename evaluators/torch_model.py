@@ -13,7 +13,7 @@ from transformers.initialization import no_init_weights
 from transformers.utils import logging
 
 from evaluators.measurement import CandidateFailed, State
-from evaluators.repository import n_parameters, read_config
+from evaluators.repository import n_parameters, read_config, variant_of
 
 PARAMETERS_TOLERANCE = 1.5
 """A config may describe so many times the values that the files hold (tied weights, heads)."""
@@ -33,6 +33,7 @@ def load_pretrained(
                 source,
                 dtype=dtype,
                 attn_implementation=attention,
+                variant=variant_of(source),
                 trust_remote_code=False,
                 local_files_only=True,
                 use_safetensors=True,

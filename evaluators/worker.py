@@ -8,6 +8,7 @@ requests until the other end hangs up. `worker_process.Worker` is that other end
 
 import sys
 
+from cache.processes import die_with
 from evaluators import isolation
 
 
@@ -16,7 +17,7 @@ def main(arguments: list[str]) -> None:
     request, reply, threads = (int(argument) for argument in arguments[:3])
     memory_limit_mb = float(arguments[3]) if arguments[3:] else None
     network = isolation.enter(memory_limit_mb=memory_limit_mb)
-    isolation.die_with(request)
+    die_with(request)
 
     from evaluators.worker_requests import Server  # numpy starts threads: not before the isolation
 

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cache.errors import RecommenderError
+    from catalog.select import Selection
+    from catalog.store import Catalog
     from evaluators.candidate import Candidate, Recipe
     from evaluators.measurement import Measurement, State
     from evaluators.samples import Samples
     from recommender.api import Leaderboard, find, measure, plan
     from recommender.evidence.verdict import Verdict
+    from recommender.fit import Fits, fits
     from recommender.recommendation import Outcome, Recommendation
     from recommender.requirement import Requirement
 
@@ -24,6 +27,10 @@ _HOMES = {
     "find": "recommender.api",
     "measure": "recommender.api",
     "plan": "recommender.api",
+    "Catalog": "catalog.store",
+    "Selection": "catalog.select",
+    "fits": "recommender.fit",
+    "Fits": "recommender.fit",
     "Leaderboard": "recommender.api",
     "Recommendation": "recommender.recommendation",
     "Outcome": "recommender.recommendation",
@@ -39,6 +46,8 @@ _HOMES = {
 
 __all__ = [
     "Candidate",
+    "Catalog",
+    "Fits",
     "Leaderboard",
     "Measurement",
     "Outcome",
@@ -47,9 +56,11 @@ __all__ = [
     "RecommenderError",
     "Requirement",
     "Samples",
+    "Selection",
     "State",
     "Verdict",
     "find",
+    "fits",
     "measure",
     "plan",
 ]

@@ -36,6 +36,8 @@ def find(
     baseline: str | None = None,
     minimize: str = "size_mb",
     max_candidates: int = MAX_MODELS,
+    commercial: bool = False,
+    allow_unknown_license: bool = False,
     label_map: Mapping[str, str] | None = None,
     positive: str | None = None,
     confidence: float = 0.95,
@@ -48,6 +50,7 @@ def find(
     mode: str = "auto",
     time_limit_s: float | None = None,
     max_download_mb: float | None = None,
+    disk_budget_mb: float | None = None,
     home: Path | Home | None = None,
     progress: bool = False,
     command: str = "",
@@ -59,9 +62,11 @@ def find(
     "latency_p95_ms <= 20". `models` are ids with an optional @REVISION, `sources` are "hub" or
     "folder:PATH". `explore` models larger than the choice are run as well, each in its smallest
     recipe, to show what more size would buy. `duplicates` ("drop" or "keep") and `group` (a
-    column) say what counts as one independent draw. `sampler` proposes the candidates ("cheapest",
-    or "tpe", "gp", "nsga2", "random" for comparison); `mode` is "pool", "open" or "auto"
-    (docs/guarantee.md). `label_map` maps a label of the data to the model's
+    column) say what counts as one independent draw. `commercial` leaves out models whose licence,
+    or that of a base model, does not allow to earn money; `allow_unknown_license` lets unknown
+    licences pass. What searches downloaded is kept below `disk_budget_mb`. `sampler` proposes the
+    candidates ("cheapest", or "tpe", "gp", "nsga2", "random" for comparison); `mode` is "pool",
+    "open" or "auto" (docs/guarantee.md). `label_map` maps a label of the data to the model's
     name for it. An interrupt (Ctrl-C) ends the search with what is known, and
     `Recommendation.ended` says so.
 
@@ -76,6 +81,8 @@ def find(
         backends=names(backends),
         baseline=baseline,
         max_candidates=max_candidates,
+        commercial=commercial,
+        allow_unknown_license=allow_unknown_license,
         label_map=mapping(label_map),
         positive=positive,
         confidence=confidence,
@@ -94,7 +101,7 @@ def find(
                 data, text=text, label=label, split=split, group=group, slices=query.slice_columns
             ),
             home=home_of(home),
-            budget=Budget(time_limit_s, max_download_mb),
+            budget=Budget(time_limit_s, max_download_mb, disk_budget_mb),
             progress=shown,
             command=command,
         )
@@ -114,6 +121,8 @@ def plan(
     baseline: str | None = None,
     minimize: str = "size_mb",
     max_candidates: int = MAX_MODELS,
+    commercial: bool = False,
+    allow_unknown_license: bool = False,
     label_map: Mapping[str, str] | None = None,
     positive: str | None = None,
     confidence: float = 0.95,
@@ -123,6 +132,8 @@ def plan(
     group: str | None = None,
     sampler: str = "cheapest",
     mode: str = "auto",
+    max_download_mb: float | None = None,
+    disk_budget_mb: float | None = None,
     home: Path | Home | None = None,
     progress: bool = False,
 ) -> Plan:
@@ -139,6 +150,8 @@ def plan(
         backends=names(backends),
         baseline=baseline,
         max_candidates=max_candidates,
+        commercial=commercial,
+        allow_unknown_license=allow_unknown_license,
         label_map=mapping(label_map),
         positive=positive,
         confidence=confidence,
@@ -153,7 +166,8 @@ def plan(
         samples = samples_of(
             data, text=text, label=label, split=split, group=group, slices=query.slice_columns
         )
-        return plan_only(query, samples, home_of(home), shown)
+        budget = Budget(max_download_mb=max_download_mb, disk_mb=disk_budget_mb)
+        return plan_only(query, samples, home_of(home), shown, budget)
 
 
 def measure(
@@ -168,6 +182,8 @@ def measure(
     sources: Sequence[str] = ("hub",),
     backends: Sequence[str] = (),
     max_candidates: int = MAX_MODELS,
+    commercial: bool = False,
+    allow_unknown_license: bool = False,
     label_map: Mapping[str, str] | None = None,
     positive: str | None = None,
     confidence: float = 0.95,
@@ -177,6 +193,7 @@ def measure(
     threads: int = 1,
     time_limit_s: float | None = None,
     max_download_mb: float | None = None,
+    disk_budget_mb: float | None = None,
     home: Path | Home | None = None,
     progress: bool = False,
     command: str = "",
@@ -195,6 +212,8 @@ def measure(
         sources=names(sources),
         backends=names(backends),
         max_candidates=max_candidates,
+        commercial=commercial,
+        allow_unknown_license=allow_unknown_license,
         label_map=mapping(label_map),
         positive=positive,
         confidence=confidence,
@@ -208,7 +227,7 @@ def measure(
             query,
             samples_of(data, text=text, label=label, split=split, group=group),
             home=home_of(home),
-            budget=Budget(time_limit_s, max_download_mb),
+            budget=Budget(time_limit_s, max_download_mb, disk_budget_mb),
             progress=shown,
             command=command,
         )

@@ -12,6 +12,7 @@ from cache.errors import AccessRequired, NotFound, RecommenderError, SourceUnava
 from cache.key import JSONValue, digest
 from cache.measurements import Measurements, Spent
 from cache.paths import Home
+from catalog.deliveries import Prefetching
 from catalog.model import File, Model
 from catalog.protocols import Source
 from catalog.untrusted import Unreadable
@@ -165,7 +166,7 @@ def prepare(bench: Bench, candidate: Candidate, worker: "Worker") -> Path:
     """The candidate's artifact, fetched and built where it is not yet there."""
     if is_built(bench.home, candidate, bench.query.task):
         return bench.artifact(candidate)
-    source = _fetch(bench, candidate)
+    source = fetch(bench, candidate)
     with bench.timed("build", candidate):
         return build(
             candidate,
@@ -198,14 +199,59 @@ def fetch_or_fail(source: Source, model: Model, paths: Sequence[str]) -> Path:
         raise CandidateFailed(state, str(error)) from error
 
 
-def _fetch(bench: Bench, candidate: Candidate) -> Path:
+def fetch(bench: Bench, candidate: Candidate) -> Path:
+    """The candidate's files. Raises CandidateFailed, also where a budget does not allow them."""
     model = candidate.model
     files = needed_files(model, candidate.recipe)
     source, paths = bench.sources[model.source], [file.path for file in files]
-    if model.source.startswith("folder:") or not _spend_download(bench, model, files):
+    if model.is_local or not _spend_download(bench, model, files):
         return fetch_or_fail(source, model, paths)
     with bench.timed("download", candidate):
         return fetch_or_fail(source, model, paths)
+
+
+def prefetch(bench: Bench, candidate: Candidate) -> bool:
+    """Begin to fetch a candidate's files while another one is run: whether that was begun.
+
+    It is a guess: it may take half of what is left of the download budget, and no failure of its
+    own is told before the candidate's turn.
+    """
+    model, files = candidate.model, needed_files(candidate.model, candidate.recipe)
+    source = bench.sources[model.source]
+    if not isinstance(source, Prefetching):
+        return False
+    spent = {**bench.downloaded, **_sizes_mb(model, files)}
+    already_mb, limit = sum(bench.downloaded.values()), bench.budget.max_download_mb
+    if limit is not None and sum(spent.values()) - already_mb > (limit - already_mb) / 2:
+        return False
+    try:
+        begun = source.prefetch(model, [file.path for file in files])
+    except tuple(FETCH_STATES):
+        return False
+    if begun:
+        bench.downloaded.update(spent)
+    return begun
+
+
+def stop_prefetching(bench: Bench) -> None:
+    """End a download that goes on beside: it would disturb timings. Its bytes stay counted."""
+    for source in bench.sources.values():
+        given_up = source.cancel() if isinstance(source, Prefetching) else None
+        if given_up is not None:
+            for name, path in [key for key in bench.downloaded if key[0] == given_up.name]:
+                bench.downloaded[f"{name}, given up", path] = bench.downloaded.pop((name, path))
+
+
+def protect(bench: Bench, candidate: Candidate | None) -> None:
+    """Let no download evict the files of this candidate, the best so far."""
+    for name, source in bench.sources.items():
+        if isinstance(source, Prefetching):
+            is_its = candidate is not None and candidate.model.source == name
+            source.protect([candidate.model] if candidate and is_its else [])
+
+
+def _sizes_mb(model: Model, files: Sequence[File]) -> dict[tuple[str, str], float]:
+    return {(model.name, file.path): file.size_bytes / 1e6 for file in files}
 
 
 def _spend_download(bench: Bench, model: Model, files: Sequence[File]) -> bool:
@@ -213,7 +259,7 @@ def _spend_download(bench: Bench, model: Model, files: Sequence[File]) -> bool:
 
     Whether all of them are new to it.
     """
-    new = {(model.name, file.path): file.size_bytes / 1e6 for file in files}
+    new = _sizes_mb(model, files)
     total_mb = sum({**bench.downloaded, **new}.values())
     limit = bench.budget.max_download_mb
     if limit is not None and total_mb > limit:

@@ -74,4 +74,4 @@ def standing_so_far(judged: Judgement) -> Standing:
 
 def is_local(candidate: Candidate) -> bool:
     """Whether its files are in a folder here, so that nothing is downloaded."""
-    return candidate.model.source.startswith("folder:")
+    return candidate.model.is_local

@@ -157,9 +157,8 @@ class CostModel:
         build, load, row = (
             self.line(step, recipe.backend, recipe.precision) for step in ("build", "load", "rows")
         )
-        is_local = candidate.model.source.startswith("folder:")
         return Expected(
-            download_s=0.0 if is_local else self.download_s(candidate.download_mb),
+            download_s=0.0 if candidate.model.is_local else self.download_s(candidate.download_mb),
             build_s=build.at(millions),
             load_s=load.at(millions),
             row_s=row.at((_computing(candidate) or millions) * min(row_kb, MOST_ROW_KB)),

@@ -12,24 +12,34 @@ from evaluators.hardware import library_versions, machine
 from evaluators.samples import Samples
 from recommender.assessment import TOO_NOISY
 from recommender.bench import Bench, conditions_key
+from recommender.builder import is_built
 from recommender.costs import CostModel, forecast, spent_key
+from recommender.gates import Gates
 from recommender.planning import Declared, Shelf, declare
 from recommender.progress import Progress
 from recommender.query import Budget, Query
 from recommender.recommendation import SCHEMA_VERSION, Plan, Recommendation
 from recommender.requirement import Requirement
+from recommender.room import Room
 from recommender.trial import PASSING
 
 if TYPE_CHECKING:
     from recommender.hunt import Hunt
 
 
-def plan(query: Query, samples: Samples, home: Home, progress: Progress) -> Plan:
+def plan(
+    query: Query, samples: Samples, home: Home, progress: Progress, budget: Budget | None = None
+) -> Plan:
     """What a search would do, without doing it; no ledger is written."""
     for note in samples.notes:
         progress.say(note)
-    with Shelf.open(home, query.sources) as shelf, Measurements(home.measurements) as store:
-        declared = declare(query, samples, shelf, store, progress, read_only=True)
+    budget = budget or Budget()
+    with (
+        Shelf.open(home, query.sources, disk_mb=budget.disk_mb, say=progress.say) as shelf,
+        Measurements(home.measurements) as store,
+    ):
+        gates = _gates(query, home, budget)
+        declared = declare(query, samples, shelf, store, progress, gates=gates, read_only=True)
         costs = CostModel.learn(store.spent(spent_key(machine(), query.threads)))
         return replace(declared.plan, cost=_forecast(declared, costs))
 
@@ -47,10 +57,13 @@ def answer(
     limit_s = budget.time_limit_s
     stop_at = None if limit_s is None else time.monotonic() + limit_s
     with ExitStack() as stack:
-        shelf = stack.enter_context(Shelf.open(home, query.sources))
+        shelf = stack.enter_context(
+            Shelf.open(home, query.sources, disk_mb=budget.disk_mb, say=progress.say)
+        )
         store = stack.enter_context(Measurements(home.measurements))
         _remember_source(store, samples)
-        declared = declare(query, samples, shelf, store, progress)
+        gates = _gates(query, home, budget)
+        declared = declare(query, samples, shelf, store, progress, gates=gates)
         here = machine()
         bench = Bench(
             query=query,
@@ -78,6 +91,16 @@ def answer(
             progress.say(note)
         progress.say(declared.plan.sentence())
         return _searched(declared, bench, stack, key, command)
+
+
+def _gates(query: Query, home: Home, budget: Budget) -> Gates:
+    """What turns models down here: this machine, its disk, and the budget of this search."""
+    return Gates(
+        room=Room.here(home.folder),
+        max_download_mb=budget.max_download_mb,
+        disk_budget_mb=budget.disk_mb,
+        on_disk=lambda candidate: is_built(home, candidate, query.task),
+    )
 
 
 def _searched(

@@ -17,6 +17,10 @@ def promise(
     """What the answer promises, in words; nothing where nothing was called sufficient."""
     query, plan = bench.query, declared.plan
     asked = " and ".join(str(r) for r in query.quality)
+    given = (
+        f"if these {plan.n_units:,} units ({plan.estimand}) are independent draws from the inputs "
+        "you will meet"
+    )
     if not bench.bar.asked:
         estimates = "no quality was asked for: these are estimates, nothing is certified"
         if declared.opened is None or not declared.opened.is_new:
@@ -24,10 +28,9 @@ def promise(
         only = f"these {plan.n_candidates} candidates only"
         return f"{estimates}; from now on 'find' can certify {only} on these labels"
     if not any(outcome.verdict is Verdict.SUFFICIENT for outcome in outcomes):
-        return "nothing was called sufficient, so nothing is claimed"
+        return _of_bounds(query.delta, given, outcomes, exact=bench.bar.exact)
     sentence = (
-        f"if these {plan.n_units:,} units ({plan.estimand}) are independent draws from the inputs "
-        f"you will meet, the chance that any candidate called sufficient truly misses '{asked}' "
+        f"{given}, the chance that any candidate called sufficient truly misses '{asked}' "
         f"is at most {query.delta:.3g}, {_scope(declared)}"
     )
     if not bench.bar.exact:
@@ -36,6 +39,23 @@ def promise(
     parts = [sentence, timed, OPTIMISTIC]
     return ". ".join(part for part in parts if part)
 
+
+def _of_bounds(delta: float, given: str, outcomes: list[Outcome], *, exact: bool) -> str:
+    """Without a certificate the bounds are all that is promised, where there are any."""
+    nothing = "nothing was called sufficient"
+    if not any(claim.lower is not None for outcome in outcomes for claim in outcome.claims):
+        return f"{nothing}, so nothing is claimed"
+    kind = "" if exact else " (approximate: large-sample bounds, not exact ones)"
+    return (
+        f"{nothing}; {given}, the chance that any certified bound lies above the true quality is "
+        f"at most {delta:.3g}{kind}"
+    )
+
+
+TOGETHER = (
+    "several requirements are certified together: their bounds lie at one common distance from the "
+    "targets, which the one that is hardest to prove sets; each alone may have a higher bound"
+)
 
 OPTIMISTIC = (
     "The estimate of the choice is optimistic, since it was chosen for it; the certified bound is "
@@ -69,6 +89,8 @@ def notes(
     if declared.query.quality and not any(outcome.acceptable for outcome in outcomes):
         every = {outcome.name: benches.get(outcome.name, bench) for outcome in outcomes}
         found += without_answer(every, declared, outcomes)
+    if len(declared.query.quality) > 1 and any(outcome.lower is not None for outcome in outcomes):
+        found.append(TOGETHER)
     found += declared.warnings
     off = [o for o in outcomes if _prediction_error(o) > 0.05]
     if off:

@@ -9,7 +9,7 @@ from cache.errors import BadInput, SourceUnavailable
 from cache.ledgers import Ledgers
 from evaluators.measurement import CandidateFailed, State
 from recommender.assessment import failed
-from recommender.bench import Bench, OutOfBudget, line_key
+from recommender.bench import Bench, OutOfBudget, line_key, protect, stop_prefetching
 from recommender.contest import contenders_of, standing_of
 from recommender.costs import in_words
 from recommender.evidence.split import PROMOTED_FROM, HeldOut
@@ -23,6 +23,11 @@ from recommender.search.policy import ELSEWHERE, Policy
 from recommender.space import known_cost
 from recommender.timing import latency_shares
 from recommender.walk import choose, finalists
+
+CERTIFIED_ONCE = "the first certificate ends a search in the open mode"
+
+WAIT_S = 0.5
+"""Between two looks at what another process has found."""
 
 
 @dataclass(slots=True)
@@ -61,6 +66,7 @@ class Hunt:
         except KeyboardInterrupt as signal:
             self.ended = str(signal) or "interrupted"
         finally:
+            stop_prefetching(self.bench)
             self.bench.progress.close()
         self._withhold_unconfirmed()
         self.elapsed_s = time.monotonic() - started
@@ -82,7 +88,9 @@ class Hunt:
         self._decide_timings()
 
     def _measure_all(self) -> None:
-        for index, candidate in enumerate(self.declared.pool.candidates):
+        candidates = self.declared.pool.candidates
+        for index, candidate in enumerate(candidates):
+            self._expect(iter(range(index + 1, len(candidates))))
             known = self.runner.from_memory(self.bench, candidate, fully=True)
             self._note(index, known or self.runner.run(self.bench, candidate, fully=True))
 
@@ -125,8 +133,14 @@ class Hunt:
             seed=declared.query.seed,
             maximize=self._maximize,
             stop=self._is_certified_on_held_out,
+            wait=self._wait,
+            ahead=self._expect if declared.query.sampler == "cheapest" else None,
         )
+        self._expect(iter(()))
+        stop_prefetching(self.bench)  # nobody follows
         self._make_good()
+        if self._is_certified_on_held_out():
+            self.ending = replace(self.ending, reason=CERTIFIED_ONCE, skipped=0)
         if self.ending.reason == ELSEWHERE:
             self.ended = "search that runs elsewhere"
 
@@ -152,6 +166,11 @@ class Hunt:
         self.ending = policy.ending()
         return True
 
+    def _expect(self, following: Iterator[int]) -> None:
+        """Let the files of whoever is likely to follow come while the next candidate is run."""
+        candidates = self.declared.pool.candidates
+        self.runner.following = ((self._bench_of(at), candidates[at]) for at in following)
+
     def _race(self, index: int, report: Report) -> Standing:
         """One trial of the study; one that was raced out before runs on to the end."""
         fully = index in self.outcomes or self.held_out is not None
@@ -168,17 +187,32 @@ class Hunt:
         self._note(index, self.runner.run(self._bench_of(index), candidate, report, fully=fully))
 
     def _make_good(self) -> None:
-        """A stored study may know of trials whose answers are gone: they are given once more."""
-        for index in sorted(set(self._standings) - set(self.outcomes)):
-            self._run(index)
+        """What other searches on the study found out; answers that are gone are given again."""
+        for index, standing in sorted(self._standings.items()):
+            known = self.outcomes.get(index)
+            if known is None or standing.n_seen > known.n_units:
+                self._run(index)
+
+    def _wait(self) -> None:
+        """Another process runs what is left of this very search: its results are awaited."""
+        self.bench.check_time()
+        self.bench.progress.step("waiting for the same search in another process")
+        time.sleep(WAIT_S)
 
     def _note(self, index: int, outcome: Outcome) -> None:
-        bench = self.benches[index] = self._bench_of(index)
-        judged = bench.judged.get(self.declared.pool.candidates[index].name)
-        self.outcomes[index] = outcome
+        """An outcome for the answer, and where the candidate stands for the search.
+
+        In the open mode that is what the screened part shows; the answer keeps what the rest did.
+        """
+        candidate, bench = self.declared.pool.candidates[index], self._bench_of(index)
+        if self.held_out is None or not self.held_out.has(candidate.name):
+            self.outcomes[index], self.benches[index] = outcome, bench
+        judged = bench.judged.get(candidate.name)
         self._standings[index] = standing_of(
             outcome, judged, self.declared.query.minimize, bench.bar.n_units
         )
+        best = self.chosen
+        protect(bench, None if best is None else self.declared.pool.candidates[best])
 
     def _bench_of(self, index: int) -> Bench:
         """The bench of a candidate; one that came late has no part in the labels before it."""
@@ -282,6 +316,8 @@ class Hunt:
                 self.outcomes[index] = outcome
             if self.outcomes[chosen].acceptable:
                 continue
+            if self.held_out is not None:
+                return  # the certificate has closed the rest, and the study must not hear of it
             self._note(chosen, self.outcomes[chosen])
             self._walk()
 

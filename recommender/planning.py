@@ -1,7 +1,7 @@
 """Before any label is used: the sources, the models, the pool, its ledger, and the bar."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from math import exp, inf
 from pathlib import Path
@@ -9,9 +9,14 @@ from pathlib import Path
 from cache.errors import BadInput, NotFound, RecommenderError, SourceUnavailable
 from cache.measurements import Measurements
 from cache.paths import Home
+from catalog.deliveries import Prefetching
+from catalog.details import describe_all
+from catalog.downloads import Downloads
 from catalog.model import Model
+from catalog.policy import Refusal
 from catalog.protocols import Source
-from catalog.store import CatalogStore
+from catalog.select import Selection
+from catalog.store import Catalog
 from evaluators.candidate import Candidate
 from evaluators.measurement import State
 from evaluators.plugins import recipe_methods
@@ -27,6 +32,7 @@ from recommender.evidence.ledger import Line, Mode, Question, Reference
 from recommender.evidence.split import n_screened
 from recommender.evidence.weights import Metadata, merged, weights
 from recommender.facts import Facts
+from recommender.gates import NO_GATES, Gates
 from recommender.plugins import installed, plugin
 from recommender.progress import Progress
 from recommender.query import Query
@@ -36,9 +42,25 @@ from recommender.space import LeftOut, Pool, declare_pool
 CRAWL_LIMIT = 200
 """Models that `find` lists by itself when the catalog knows nothing for the task."""
 
+MOST_LISTED = 20
+"""Models of a Hub that are ranked for a query, for each place in the pool."""
 
-def open_source(name: str, catalog: CatalogStore) -> Source:
-    """The source behind `hub` or `folder:PATH`; an unknown kind is answered with the list."""
+
+def _nothing(line: str) -> None:
+    """Says nothing."""
+
+
+def open_source(
+    name: str,
+    catalog: Catalog,
+    *,
+    downloads: Downloads | None = None,
+    say: Callable[[str], None] = _nothing,
+) -> Source:
+    """The source behind a name like `folder:PATH`; an unknown kind is answered with the list.
+
+    `say` is told of longer waits.
+    """
     kind, _, place = name.partition(":")
     if kind == "folder":
         if not place:
@@ -49,6 +71,19 @@ def open_source(name: str, catalog: CatalogStore) -> Source:
         return source
     if kind not in installed("sources") and Path(name).expanduser().is_dir():
         raise BadInput(f"'{name}' is a folder; write --source folder:{name}")
+    if kind == "hub":
+        counted = catalog.path.with_name("requests.db")  # by all processes with this home
+        hub: Source = plugin("sources", "hub")(
+            place or None,
+            memo=catalog,
+            downloads=downloads,
+            allowance_path=counted,
+            on_wait=lambda wait_s: say(f"waiting {wait_s:.0f} s: the Hub's quota of requests"),
+        )
+        return hub
+    if kind == "snapshot":
+        snapshot: Source = plugin("sources", "snapshot")(place, memo=catalog)
+        return snapshot
     found: Source = plugin("sources", kind)(place) if place else plugin("sources", kind)()
     return found
 
@@ -57,28 +92,45 @@ def open_source(name: str, catalog: CatalogStore) -> Source:
 class Shelf:
     """The catalog with the sources that a query names."""
 
-    catalog: CatalogStore
+    catalog: Catalog
     sources: dict[str, Source]
 
     @classmethod
     @contextmanager
-    def open(cls, home: Home, names: Sequence[str]) -> Iterator["Shelf"]:
-        """The catalog of a home, open for the time of a search."""
-        with CatalogStore(home.catalog) as catalog:
-            opened = [open_source(name, catalog) for name in names]
-            yield cls(catalog, {source.name: source for source in opened})
+    def open(
+        cls,
+        home: Home,
+        names: Sequence[str],
+        *,
+        disk_mb: float | None = None,
+        say: Callable[[str], None] = _nothing,
+    ) -> Iterator["Shelf"]:
+        """The catalog of a home, open for the time of a search.
+
+        What searches downloaded is kept below `disk_mb` by removing what was used least recently.
+        """
+        budget_bytes = None if disk_mb is None else int(disk_mb * 1e6)
+        with ExitStack() as stack:
+            catalog = stack.enter_context(Catalog(home.catalog))
+            downloads = stack.enter_context(Downloads(home.downloads, budget_bytes=budget_bytes))
+            sources = [open_source(name, catalog, downloads=downloads, say=say) for name in names]
+            for source in sources:
+                if isinstance(source, Prefetching):
+                    stack.callback(source.close)
+            yield cls(catalog, {source.name: source for source in sources})
 
     def models(self, query: Query, progress: Progress) -> tuple[Model, ...]:
         """The named models, or the catalog's models for the task, crawled first where needed."""
         if query.models:
             return tuple(self.model(name) for name in query.models)
+        found: list[Model] = []
         for source in self.sources.values():
             self._crawl(source, query.task.name, progress)
-        known = self.catalog.models(task=query.task.name, sources=list(self.sources))
-        return tuple(sorted(known, key=_popularity))
+            found += self._listed(source, query)
+        return tuple(found)
 
     def _crawl(self, source: Source, task: str, progress: Progress) -> None:
-        """A folder is listed each time (its hashes are remembered), the Hub once."""
+        """A folder is listed each time (its hashes are remembered), all else once."""
         from catalog.crawl import crawl
 
         local = source.name.startswith("folder:")
@@ -86,7 +138,32 @@ class Shelf:
             return
         if not local:
             progress.say(f"the catalog knows no {task} models of {source.name}: crawling it once")
-        crawl(source, self.catalog, task=task, limit=None if local else CRAWL_LIMIT)
+        limit = CRAWL_LIMIT if source.tells_changes else None
+        crawl(source, self.catalog, task=task, limit=limit)
+
+    def _listed(self, source: Source, query: Query) -> Sequence[Model]:
+        """A folder's models for the task; of all else the most promising, more than are needed."""
+        local = source.name.startswith("folder:")
+        limit = None if local else MOST_LISTED * query.max_candidates
+        chosen = Selection(task=query.task.name, sources=(source.name,), sort="score", limit=limit)
+        return self.catalog.select(chosen)
+
+    def base_model(self, id: str) -> Model | None:
+        """A model up somebody's lineage, as far as the catalog knows it."""
+        try:
+            return self.catalog.get(id)
+        except NotFound:
+            return None
+
+    def describe(self, models: Sequence[Model]) -> tuple[Model | Refusal, ...]:
+        """All that their sources tell of listed models, in the same order."""
+        told: dict[str, Model | Refusal] = {}
+        for name, source in self.sources.items():
+            listed = [model for model in models if model.source == name]
+            if listed:
+                found = describe_all(listed, source, self.catalog)
+                told |= zip((model.name for model in listed), found, strict=True)
+        return tuple(told.get(model.name, model) for model in models)
 
     def quarantined(self) -> list[LeftOut]:
         """Repositories that could not be read when the sources were listed."""
@@ -106,7 +183,8 @@ class Shelf:
                 known = self.catalog.get(
                     wanted, revision=revision or None, sources=[hub.name for hub in hubs]
                 )
-                if not known.gated:  # else perhaps no longer, or not for the token that is set
+                # A gated one is perhaps so no longer, or not for the token that is set.
+                if known.described and not known.gated:
                     return known
             except NotFound as unknown:
                 found = found or unknown
@@ -174,6 +252,7 @@ class Declared:
             download_mb=self.pool.download_mb,
             candidates=tuple((c.name, c.predicted_size_mb) for c in self.pool.candidates),
             left_out=tuple((o.name, str(o.state), o.reason) for o in self.pool.left_out),
+            warnings=self.warnings,
         )
 
     @property
@@ -212,17 +291,32 @@ class Declared:
         return exp(-goals[len(goals) // 2]) if goals else self.query.delta
 
     def _resolution(self) -> str:
-        """What these labels can prove, for the first quality that has a fixed exact target."""
+        """What these labels can prove, for the first quality that has a fixed exact target.
+
+        For one that all units speak of, where there is one; of a class the labels would tell.
+        """
         from recommender.evidence.planner import resolution_sentence
 
         plain = [a for a in self.bar.asked if a.exact and not a.requirement.relative]
         if not plain or self.mode == "open" or not len(self.pool):
             return ""
-        first = plain[0]
-        return resolution_sentence(
-            self.units.n, len(self.pool), target=first.requirement.bound, level=self.level,
+        first = next((a for a in plain if a.condition.is_of_all), plain[0])
+        sentence = resolution_sentence(
+            self._n_in_slice(first.condition), len(self.pool), target=first.requirement.bound,
+            level=self.level, units="rows" if self.units.n == self.samples.n else "units",
             harmonic=first.condition.metric == "f1", quality=first.subject,
         )  # fmt: skip
+        if first.condition.label is None:
+            return sentence
+        return f"{sentence}, if all of them counted; those that the class has no part in do not"
+
+    def _n_in_slice(self, condition: Condition) -> int:
+        """The units of which a row lies in the condition's slice; all without one."""
+        if condition.slice is None:
+            return self.units.n
+        column, value = condition.slice
+        placed = zip(self.units.of_row, self.samples.rows, strict=True)
+        return len({unit for unit, row in placed if dict(row.slices).get(column) == value})
 
 
 def declare(
@@ -232,11 +326,13 @@ def declare(
     store: Measurements,
     progress: Progress,
     *,
+    gates: Gates = NO_GATES,
     read_only: bool = False,
 ) -> Declared:
     """The pool, the ledger and the bar. BadInput where the rows can prove it for no candidate.
 
-    With `read_only` the ledger is the one that a search would have, and none is written.
+    `gates` turn models down on this machine and within the budgets. With `read_only` the ledger is
+    the one that a search would have, and none is written.
     """
     for metric in query.measured_metrics:
         check_metric(metric, samples.labels, query.positive)
@@ -246,16 +342,21 @@ def declare(
     mode = _mode(query, asked)
     methods = recipe_methods()
     models = shelf.models(query, progress)
-    pool = declare_pool(models, methods, query, labels=samples.labels)
+    own_data = _own_data(store, samples)
+    gates = replace(gates, own_data=own_data, lookup=shelf.base_model)
+    pool = declare_pool(
+        models, methods, query, labels=samples.labels, gates=gates, describe=shelf.describe
+    )
     if not query.models:
         pool = replace(pool, left_out=(*pool.left_out, *shelf.quarantined()))
     _require_fitting_labels(pool)
     baseline = _baseline(query, shelf, methods)
     rows, units = ordered_units(samples, units_of(samples, query.duplicates), query.seed)
-    metadata, earned = _metadata(query, pool, store, rows)
+    metadata, earned = _metadata(query, pool, own_data)
     if not len(pool):
         empty = Bar(asked, units.n, (units.n,), {})
         return Declared(query, rows, units, pool, empty, None, methods, baseline, (), mode)
+    known = gates.warnings(pool.models, pool.candidates)
     declaration = _declaration(query, asked, pool, baseline, metadata, methods, mode)
     _require_enough_units(declaration, asked, units.n)
     labels = {key: row.label for key, row in zip(units.row_keys, rows.rows, strict=True)}
@@ -266,7 +367,7 @@ def declare(
     pool, metadata = _covered(query, pool, metadata, opened)
     goals = {key: goal for key, goal in opened.goals.items() if goal is not None}
     bar = Bar(asked, units.n, opened.batch_ends, goals)
-    warnings = [*([opened.note] if opened.note else []), *earned]
+    warnings = [*([opened.note] if opened.note else []), *known, *earned]
     if not opened.is_new:
         warnings.insert(0, f"labels used before: {opened.coverage.sentence}")
     return Declared(
@@ -292,17 +393,23 @@ def _mode(query: Query, asked: Sequence[Asked]) -> Mode:
     return mode
 
 
+def _own_data(store: Measurements, samples: Samples) -> frozenset[str]:
+    """The names of the data set that the rows come from, as far as that is known."""
+    read_from = store.ledgers.sources_of([row.key for row in samples.rows])
+    return frozenset([samples.dataset or samples.name, *read_from])
+
+
 def _metadata(
-    query: Query, pool: Pool, store: Measurements, samples: Samples
+    query: Query, pool: Pool, own_data: frozenset[str]
 ) -> tuple[tuple[Metadata, ...], list[str]]:
     """What is known of each candidate without these labels, and what was left out of it."""
-    read_from = store.ledgers.sources_of([row.key for row in samples.rows])
-    own = frozenset([samples.dataset or samples.name, *read_from])
     metric = query.quality[0].measure if query.quality else "accuracy"
     found: list[Metadata] = []
     left_out: list[str] = []
     for candidate in pool.candidates:
-        known, without = Metadata.of(candidate.model, candidate.recipe, metric=metric, own_data=own)
+        known, without = Metadata.of(
+            candidate.model, candidate.recipe, metric=metric, own_data=own_data
+        )
         found.append(known)
         left_out += without
     distinct = list(dict.fromkeys(left_out))
@@ -432,11 +539,6 @@ def _baseline(query: Query, shelf: Shelf, methods: dict[str, RecipeMethod]) -> C
         raise BadInput(f"the baseline {model.id} has no safetensors weights that torch could load")
     size_mb = method.predicted_size_bytes(model, recipes[0]) / 1e6
     return Candidate(model, recipes[0], size_mb, model.download_bytes / 1e6)
-
-
-def _popularity(model: Model) -> tuple[float, float, str]:
-    """The most downloaded first; where downloads are unknown, the smallest first."""
-    return (-(model.downloads or 0), model.n_parameters or inf, model.id)
 
 
 def nothing_to_try(declared: Declared) -> str | None:

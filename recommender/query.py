@@ -26,6 +26,7 @@ class Budget:
 
     time_limit_s: float | None = None
     max_download_mb: float | None = None
+    disk_mb: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class Query:
     `duplicates` and `group` say what an independent unit is; `sampler` proposes candidates;
     `mode` is `pool` (the candidates are declared, all rows are used), `open` (screened on a fifth
     of the rows, certified on the rest) or `auto`, which is `open` where a metric has no exact test.
+    `commercial` leaves out models whose licence, or that of a base model, forbids to earn money;
+    `allow_unknown_license` lets unknown licences pass that and a list of licences.
     """
 
     task: Task
@@ -59,6 +62,8 @@ class Query:
     group: str | None = None
     sampler: str = "cheapest"
     mode: str = "auto"
+    commercial: bool = False
+    allow_unknown_license: bool = False
 
     @classmethod
     def parse(
@@ -152,6 +157,11 @@ class Query:
         return tuple(r for r in self.requirements if r.relation == "in")
 
     @property
+    def allowed_licenses(self) -> tuple[str, ...]:
+        """The licences that a list names."""
+        return tuple(name for requirement in self.licenses for name in requirement.allowed)
+
+    @property
     def delta(self) -> float:
         """The allowed chance that anything called sufficient is not."""
         return round(1 - self.confidence, 12)  # 0.05, not 0.050000000000000044
@@ -178,4 +188,6 @@ class Query:
             "group": self.group,
             "sampler": self.sampler,
             "mode": self.mode,
+            "commercial": self.commercial,
+            "allow_unknown_license": self.allow_unknown_license,
         }

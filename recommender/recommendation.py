@@ -151,7 +151,8 @@ class Plan:
     counted. `ledger` is the hash of the declared pool, weights and order, `coverage` says what a
     ledger that these labels already had covers of this question. `exact` is False where a quality
     has an approximate bound only. `candidates` are names with their predicted size in MB, in the
-    fixed order; `left_out` are names with the state and the reason.
+    fixed order; `left_out` are names with the state and the reason; `warnings` are what the reader
+    should know besides.
     """
 
     n_rows: int
@@ -172,6 +173,7 @@ class Plan:
     download_mb: float = 0.0
     candidates: tuple[tuple[str, float], ...] = ()
     left_out: tuple[tuple[str, str, str], ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def sentence(self) -> str:
         """`1,000 distinct texts, 32 candidates (4 models x recipes)`, and what they can prove."""
@@ -288,6 +290,7 @@ class Recommendation:
         chosen = value["choice"]["name"] if value["choice"] else None
         plan = dict(value["plan"])
         plan["requirements"] = tuple(plan["requirements"])
+        plan["warnings"] = tuple(plan.get("warnings", ()))
         for name in ("candidates", "left_out"):
             plan[name] = tuple(tuple(item) for item in plan[name])
         return cls(

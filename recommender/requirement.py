@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from cache.errors import BadInput, NotFound
 from cache.key import JSONValue
+from catalog.licenses import in_list
 from evaluators.reading.table import in_words
 from recommender.evidence.conditions import CLASS_METRICS, Relative
 
@@ -112,7 +113,8 @@ class Requirement:
         """What a line says, right or wrong; None where it has no such form."""
         member = _LICENSE.fullmatch(line)
         if member:
-            names = (name.strip().lower() for name in member["allowed"].split(","))
+            listed = member["allowed"].strip().strip("{}[]()")
+            names = (name.strip().lower() for name in listed.split(","))
             return cls("license", "in", allowed=tuple(name for name in names if name))
         subject = _SUBJECT.match(line)
         names_read = _read_brackets(subject["brackets"] or "") if subject else None
@@ -245,8 +247,8 @@ class Requirement:
         return value - target if self.relation == "<=" else target - value
 
     def allows_license(self, name: str | None) -> bool:
-        """Whether a licence is in the list; an unknown licence never is."""
-        return name is not None and name.lower() in self.allowed
+        """Whether a licence is in the list, however both are spelled; an unknown one never is."""
+        return in_list(name, self.allowed)
 
     def __str__(self) -> str:
         if self.relation == "in":

@@ -1,13 +1,15 @@
 """Runs one candidate of a search: from memory, or measured in a worker; a failure becomes data."""
 
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from evaluators.candidate import Candidate
 from evaluators.measurement import CandidateFailed, State
 from recommender.assessment import failed
-from recommender.bench import Bench, prepare
+from recommender.bench import Bench, fetch, prefetch, prepare, stop_prefetching
 from recommender.builder import is_built
 from recommender.contest import standing_so_far
 from recommender.costs import CostModel
@@ -21,15 +23,23 @@ if TYPE_CHECKING:
     from evaluators.worker_process import Worker
     from recommender.judgement import Judgement
 
+LOOK_AHEAD = 4
+"""Of the candidates that may follow, the first that must be downloaded is looked for among these:
+several in a row are often recipes of one model."""
+
 
 @dataclass(slots=True)
 class Runner:
-    """Runs candidates on benches, in one warm worker that is started when it is first needed."""
+    """Runs candidates on benches, in one warm worker that is started when it is first needed.
+
+    `following` are the candidates that are likely to come after the next one that is run.
+    """
 
     stack: ExitStack
     costs: CostModel
     worker: "Worker | None" = None
     measured: bool = False
+    following: Iterator[tuple[Bench, Candidate]] = field(default_factory=lambda: iter(()))
 
     def from_memory(self, bench: Bench, candidate: Candidate, *, fully: bool) -> Outcome | None:
         """The outcome that the store alone can tell, with the costs that the query asks for."""
@@ -89,13 +99,25 @@ class Runner:
     ) -> Outcome:  # fmt: skip
         outcome = recall(bench, candidate, fully=fully)
         if outcome is None:
+            self._fetch(bench, candidate)
             looks = (bench.bar.n_units,) if fully else self._rungs(bench, candidate)
             outcome = run(bench, candidate, self.warm(bench), _told(report), rungs=looks)
         if with_costs and _wants_costs(bench, outcome):
             self.prepare(bench, candidate)
             self.measured = True
+            stop_prefetching(bench)
             outcome = measured_freshly(bench, candidate, outcome)
         return outcome
+
+    def _fetch(self, bench: Bench, candidate: Candidate) -> None:
+        """Its files first; those of a later one come while it is built and run."""
+        if not is_built(bench.home, candidate, bench.query.task):
+            fetch(bench, candidate)
+        following, self.following = self.following, iter(())
+        for later, expected in islice(following, LOOK_AHEAD):
+            is_due = not is_built(later.home, expected, later.query.task)
+            if is_due and recall(later, expected) is None and prefetch(later, expected):
+                return
 
     def _rungs(self, bench: Bench, candidate: Candidate) -> tuple[int, ...]:
         """Looks at the evidence, the first when answering has cost as much as loading did."""

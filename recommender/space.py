@@ -1,20 +1,33 @@
 """The pool: models times recipes, declared before any label is used, cheapest first."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 from math import inf
 
 from catalog.model import File, Model
-from catalog.policy import refuse
+from catalog.policy import Refusal
+from catalog.score import candidate_score
+from catalog.twins import merge_twins
 from evaluators.candidate import Candidate, Recipe
 from evaluators.labels import align
 from evaluators.measurement import CandidateFailed, State
 from evaluators.protocols import RecipeMethod
+from recommender.evidence.weights import without_own
+from recommender.gates import NO_GATES, Barred, Gates
 from recommender.query import Query
 from recommender.requirement import STATIC_COSTS
 
 PREDICTION_SLACK = 1.05
 """A predicted size may be this much over a limit and the candidate still be measured."""
+
+
+MOST_DESCRIBED = 4
+"""Models that are asked about in full, for each place in the pool: each costs a few requests."""
+
+MOST_NAMED = 100
+"""Models without a place that are left out by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +60,18 @@ class Pool:
         files = {
             (candidate.model.name, file.path): file.size_bytes
             for candidate in self.candidates
-            if not candidate.model.source.startswith("folder:")
+            if not candidate.model.is_local
             for file in needed_files(candidate.model, candidate.recipe)
         }
         return sum(files.values()) / 1e6
+
+
+Describe = Callable[[Sequence[Model]], Sequence[Model | Refusal]]
+"""Tells all of models that only a listing named, each in its place."""
+
+
+def _as_listed(models: Sequence[Model]) -> Sequence[Model | Refusal]:
+    return models
 
 
 def needed_files(model: Model, recipe: Recipe) -> tuple[File, ...]:
@@ -65,61 +86,116 @@ def declare_pool(
     query: Query,
     *,
     labels: Sequence[str],
+    gates: Gates = NO_GATES,
+    describe: Describe = _as_listed,
 ) -> Pool:
     """Every allowed model with every recipe that this machine can run, ordered by predicted cost.
 
-    Decided from metadata alone: policy, licence, label names, sizes. At most
-    `query.max_candidates` models, in the order given (by downloads).
+    Decided from metadata alone: policy, licence, label names, sizes, this machine. At most
+    `query.max_candidates` models, the most promising first (catalog.score). `describe` tells more
+    of models that only a listing named, and is asked for no more of them than are needed.
     """
-    candidates: list[Candidate] = []
-    left_out: list[LeftOut] = []
-    admitted = 0
-    for model in {(model.id, model.revision): model for model in models}.values():
-        refusal = _refusal(model, query, labels)
-        if refusal is None and admitted == query.max_candidates:
-            limit = (
-                f"--max-candidates {query.max_candidates} models were taken: the most downloaded, "
-                "then the smallest"
-            )
-            refusal = LeftOut(model.name, State.SKIPPED_BY_BUDGET, limit)
-        if refusal is not None:
-            left_out.append(refusal)
-            continue
-        offered = _candidates(model, methods, query)
-        if not offered:
-            left_out.append(
-                LeftOut(model.name, State.UNSUPPORTED, "no recipe on this machine can run it")
-            )
-            continue
-        admitted += 1
-        for candidate in offered:
-            over = _over_limit(candidate, query)
-            left_out.append(over) if over else candidates.append(candidate)
+    search = _Admission(methods, query, tuple(labels), gates)
+    distinct = {(model.id, model.revision): model for model in models}
+    waiting = [model for model in distinct.values() if search.allows(model)]
+    queue = deque(sorted(waiting, key=search.rank))
+    n_asked = 0
+    while queue and search.n_free and n_asked < MOST_DESCRIBED * query.max_candidates:
+        batch = [queue.popleft() for _ in range(min(len(queue), search.n_free))]
+        listed = [model for model in batch if not model.described]
+        n_asked += len(listed)
+        told = dict(zip((model.name for model in listed), describe(listed), strict=True))
+        search.consider([told.get(model.name, model) for model in batch])
+    search.skip(queue)
     ordered = sorted(
-        candidates, key=lambda c: (known_cost(c, query.minimize), c.predicted_size_mb, c.name)
+        search.candidates,
+        key=lambda c: (known_cost(c, query.minimize), c.predicted_size_mb, c.name),
     )
-    return Pool(tuple(ordered), tuple(left_out))
+    return Pool(tuple(ordered), tuple(search.left_out))
 
 
-def _refusal(model: Model, query: Query, labels: Sequence[str]) -> LeftOut | None:
-    refused = refuse(model)
-    if refused is not None:
-        return LeftOut(model.name, State(refused.state), refused.reason)
-    if model.task is not None and model.task != query.task.name:
-        return LeftOut(model.name, State.UNSUPPORTED, f"its task is {model.task}")
-    for requirement in query.licenses:
-        if not requirement.allows_license(model.license):
-            found = model.license or "unknown"
-            return LeftOut(model.name, State.OVER_LIMIT, f"licence {found}; {requirement} asked")
-    if model.labels:
+@dataclass(slots=True)
+class _Admission:
+    """The candidates that were let in so far, and who was left out."""
+
+    methods: Mapping[str, RecipeMethod]
+    query: Query
+    labels: tuple[str, ...]
+    gates: Gates
+    candidates: list[Candidate] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+    n_admitted: int = 0
+
+    @property
+    def n_free(self) -> int:
+        """How many more models may be let in."""
+        return self.query.max_candidates - self.n_admitted
+
+    def rank(self, model: Model) -> tuple[float, float, str]:
+        """The most promising first; of equals, the smallest."""
+        metric = self.query.quality[0].measure if self.query.quality else "accuracy"
+        asked = [self.query.label_map.get(label, label) for label in self.labels]
+        known, _ = without_own(model, self.gates.own_data)
+        score = candidate_score(known, labels=asked, metric=metric)
+        return (-round(score, 9), float(model.n_parameters or inf), model.id)
+
+    def allows(self, model: Model) -> bool:
+        """Whether nothing that is known of the model speaks against it; else it is left out."""
+        barred = self.gates.bar_model(model, self.query) or self._bar_labels(model)
+        if barred is not None:
+            self.left_out.append(LeftOut(model.name, *barred))
+        return barred is None
+
+    def consider(self, described: Sequence[Model | Refusal]) -> None:
+        """Let models in with those of their candidates that no limit forbids; twins as one."""
+        for refusal in described:
+            if isinstance(refusal, Refusal):
+                self.left_out.append(LeftOut(refusal.id, State(refusal.state), refusal.reason))
+        for model in merge_twins(row for row in described if isinstance(row, Model)):
+            if self.allows(model):
+                self._admit(model)
+
+    def _admit(self, model: Model) -> None:
+        offered = offered_candidates(model, self.methods, self.query)
+        if not offered:
+            reason = "no recipe on this machine can run it"
+            self.left_out.append(LeftOut(model.name, State.UNSUPPORTED, reason))
+        n_before = len(self.candidates)
+        for candidate in offered:
+            over = _over_limit(candidate, self.query) or self._bar(candidate)
+            self.left_out.append(over) if over else self.candidates.append(candidate)
+        self.n_admitted += len(self.candidates) > n_before
+
+    def _bar(self, candidate: Candidate) -> LeftOut | None:
+        barred = self.gates.bar_candidate(candidate)
+        return LeftOut(candidate.name, *barred) if barred else None
+
+    def _bar_labels(self, model: Model) -> Barred | None:
+        if not model.labels:
+            return None
         try:
-            align(model.labels, model.label2id, labels, query.label_map or None)
+            align(model.labels, model.label2id, self.labels, self.query.label_map or None)
         except CandidateFailed as failure:
-            return LeftOut(model.name, failure.state, failure.reason)
-    return None
+            return failure.state, failure.reason
+        return None
+
+    def skip(self, models: Collection[Model]) -> None:
+        """Leave out those that there was no place for; many of them in one line."""
+        limit = (
+            f"--max-candidates {self.query.max_candidates} models were taken: the most promising "
+            "by their metadata"
+        )
+        shown = list(islice(models, MOST_NAMED))
+        self.left_out += [LeftOut(m.name, State.SKIPPED_BY_BUDGET, limit) for m in shown]
+        if more := len(models) - len(shown):
+            name = f"{more:,} more models"
+            self.left_out.append(LeftOut(name, State.SKIPPED_BY_BUDGET, limit))
 
 
-def _candidates(model: Model, methods: Mapping[str, RecipeMethod], query: Query) -> list[Candidate]:
+def offered_candidates(
+    model: Model, methods: Mapping[str, RecipeMethod], query: Query
+) -> list[Candidate]:
+    """A model with every recipe that this machine can run, among the asked backends."""
     return [
         Candidate(
             model,

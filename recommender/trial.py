@@ -218,7 +218,7 @@ def _answer_to(
         scores = answered.logits
         n_cut += answered.n_cut
         found = scores.argmax(axis=1)
-        bench.store.record_predictions(
+        n_new = bench.store.record_predictions(
             key,
             (
                 Prediction(row_key, int(output), line.astype("float32").tobytes())
@@ -226,6 +226,8 @@ def _answer_to(
             ),
         )
         outputs.update(zip((row_key for row_key, _ in chunk), map(int, found), strict=True))
+        if n_new < len(chunk):  # another process was first, and the first output counts
+            outputs.update(bench.store.outputs(key))
         bench.progress.rows(len(chunk))
     if n_cut:
         before = bench.store.figures(key, conditions=bench.conditions).get("rows_cut")

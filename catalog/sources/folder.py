@@ -1,6 +1,7 @@
 """A directory of repositories laid out as on the Hub: root/name or root/owner/name."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 from cache.errors import BadInput, NotFound, SourceUnavailable
@@ -8,9 +9,12 @@ from catalog.hashes import sha256_of
 from catalog.ids import id_problem, nearest
 from catalog.model import File, Model
 from catalog.policy import Refusal, path_trick
-from catalog.protocols import HashMemo
+from catalog.protocols import HashMemo, ListedPage
 from catalog.repository import CONFIG, is_repository, read_repository
+from catalog.slices import matches
 from catalog.untrusted import Unreadable
+
+PAGE_ROWS = 50
 
 
 class FolderSource:
@@ -25,16 +29,40 @@ class FolderSource:
         """`folder:/absolute/path`."""
         return f"folder:{self.root}"
 
+    @property
+    def tells_changes(self) -> bool:
+        """No: a folder is read whole each time; the hashes of its files are remembered."""
+        return False
+
+    def listing(
+        self,
+        slice: Mapping[str, str],
+        *,
+        start: str | None = None,
+        since: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[ListedPage]:
+        """The folder's models of a slice, described, by id: all of them, whenever they changed.
+
+        Raises SourceUnavailable without the folder.
+        """
+        rows = islice(self._rows(slice), limit)
+        while page := tuple(islice(rows, PAGE_ROWS)):
+            yield ListedPage(page)
+
     def models(self, task: str | None, *, limit: int | None = None) -> Iterator[Model | Refusal]:
         """The folder's models for a task, by id. Raises SourceUnavailable without the folder."""
-        n_found = 0
+        return islice(self._rows({} if task is None else {"task": task}), limit)
+
+    def _rows(self, slice: Mapping[str, str]) -> Iterator[Model | Refusal]:
         for folder in self._repositories():
-            if limit is not None and n_found >= limit:
-                return
             found = self._model_or_refusal(folder)
-            if isinstance(found, Refusal) or task is None or found.task == task:
-                n_found += 1
+            if isinstance(found, Refusal) or matches(found, slice):
                 yield found
+
+    def describe(self, listed: Model) -> Model | Refusal:
+        """The model itself: a folder lists described ones."""
+        return listed
 
     def model(self, id: str, revision: str | None = None) -> Model:
         """The model in `root/id`. Raises NotFound, also when its files are of another revision."""

@@ -52,12 +52,13 @@ def _narrow(source: Path, folder: Path) -> None:
     import torch
     from safetensors.torch import load_file, save_file
 
-    from evaluators.repository import weight_files
+    from evaluators.repository import loaded_name, weight_files
 
     for file in weight_files(source):
         tensors = {
             name: tensor.to(torch.bfloat16) if tensor.is_floating_point() else tensor
             for name, tensor in load_file(file).items()
         }
-        (folder / file.name).unlink()
-        save_file(tensors, folder / file.name, metadata={"format": "pt"})
+        narrowed = folder / loaded_name(file)
+        narrowed.unlink()
+        save_file(tensors, narrowed, metadata={"format": "pt"})

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from catalog.model import Model
+from catalog.plan import INDEX
 from evaluators.candidate import Recipe
 from evaluators.recipes.planning import has_weights, shared_bytes
 
@@ -32,10 +33,10 @@ class TorchFp32:
 
 def link_repository(source: Path, folder: Path) -> None:
     """Links in `folder` to the config and the weights, checked to be one model."""
-    from evaluators.repository import weight_files
+    from evaluators.repository import loaded_name, weight_files
     from evaluators.torch_model import check_parameters
 
     check_parameters(source)
-    index = source / "model.safetensors.index.json"
+    index = source / INDEX
     for file in [source / "config.json", *weight_files(source), *([index] * index.is_file())]:
-        (folder / file.name).symlink_to(file.resolve())
+        (folder / loaded_name(file)).symlink_to(file.resolve())

@@ -17,6 +17,7 @@ COMMANDS = (
     "find",
     "why",
     "measure",
+    "fits",
     "leaderboard",
     "demo",
     "catalog",

@@ -37,11 +37,11 @@ def _libraries() -> list[str]:
 
 def _stores() -> list[str]:
     from cache.measurements import Measurements
-    from catalog.store import CatalogStore
+    from catalog.store import Catalog
     from recommender.api import home_of
 
     home = home_of(None)
-    with CatalogStore(home.catalog) as catalog, Measurements(home.measurements) as store:
+    with Catalog(home.catalog) as catalog, Measurements(home.measurements) as store:
         stats, counts = catalog.stats(), store.counts()
     _say("stores", str(home.folder))
     _say("catalog", f"{stats.n_models:,} models")

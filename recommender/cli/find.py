@@ -102,7 +102,7 @@ def command(
 
     mapped = parse_label_map(label_map)
     if dry_run:
-        budgets = ("time_limit_s", "max_download_mb", "explore")
+        budgets = ("time_limit_s", "explore")
         wanted = {name: value for name, value in asked.items() if name not in budgets}
         show(
             plan(data, label_map=mapped, progress=not quiet, **wanted),

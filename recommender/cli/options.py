@@ -29,6 +29,18 @@ def options(*given: Callable[[Command], Command]) -> Callable[[Command], Command
     return decorate
 
 
+def _megabytes(context: click.Context, option: click.Parameter, given: str | None) -> float | None:
+    """A size in MB; a bare number is one."""
+    from recommender.amounts import parse_bytes
+
+    if given is None:
+        return None
+    try:
+        return float(given)
+    except ValueError:
+        return parse_bytes(given) / 1e6
+
+
 data_options = options(
     click.argument("data"),
     click.option(
@@ -84,7 +96,17 @@ candidate_options = options(
         default=50,
         show_default=True,
         metavar="N",
-        help="At most this many models, by downloads.",
+        help="At most this many models, the most promising by their metadata.",
+    ),
+    click.option(
+        "--commercial",
+        is_flag=True,
+        help="Only models whose licence, and those of their base models, allow to earn money.",
+    ),
+    click.option(
+        "--allow-unknown-license",
+        is_flag=True,
+        help="Let an unknown licence pass --commercial and a list of licences.",
     ),
     click.option(
         "--positive", metavar="LABEL", help="The positive label of f1, precision and recall."
@@ -106,9 +128,17 @@ candidate_options = options(
     click.option(
         "--max-download",
         "max_download_mb",
-        type=float,
-        metavar="MB",
-        help="Download at most this much (1 MB = 10^6 bytes).",
+        callback=_megabytes,
+        metavar="SIZE",
+        help="Download at most this much, as in 500MB or 2GB; MB without a unit.",
+    ),
+    click.option(
+        "--disk-budget",
+        "disk_budget_mb",
+        envvar="RECOMMENDER_DISK_BUDGET",
+        callback=_megabytes,
+        metavar="SIZE",
+        help="Keep what searches downloaded below this, removing what was used least recently.",
     ),
 )
 

@@ -41,6 +41,11 @@ class Condition:
             raise ValueError(f"{self.metric} {judged}; {sorted(CLASS_METRICS)} judge one")
 
     @property
+    def is_of_all(self) -> bool:
+        """Whether each unit says something about it: neither a class nor a slice is named."""
+        return self.label is None and self.slice is None
+
+    @property
     def key(self) -> str:
         """Its text, different for different conditions: `recall[urgent]`, `accuracy[lang=de]`,
         `accuracy / baseline`, `accuracy - baseline`."""

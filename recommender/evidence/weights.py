@@ -3,7 +3,8 @@
 A weight moves power only: whatever the weights are, as long as they were fixed before the labels
 were used, the guarantee holds. Multiplicity costs the logarithm of 1/weight, so a rough model does:
 the quality of a candidate is taken as normal, from its size, its recipe, results that its card
-publishes on other data, and (weakly) its downloads.
+publishes on other data, and (weakly) what else speaks for the model: downloads, likes, family and
+recency, weighed as catalog/score.py does.
 
 The constants follow the world in which the procedure was simulated: accuracy rises from .72 at 5
 million parameters to .945 at 1.5 billion, linear in log parameters, with a spread of .03 between
@@ -13,7 +14,7 @@ useless metadata they cost as much.
 
 import re
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log10, sqrt
 from statistics import NormalDist, fmean
 from typing import TYPE_CHECKING
@@ -55,21 +56,20 @@ OTHER_DATA_SPREAD = 0.05
 RESULT_SPREAD = 0.03
 """What one published result adds to that: selection, another split, another version."""
 
-DOWNLOADS_AT_REST = 3.0
-DOWNLOADS_EFFECT = 0.005
-MOST_DOWNLOADS_EFFECT = 0.01
-"""A factor of ten in downloads above 10^3 speaks for .005 of quality, and never for more than .01:
-a weak signal, our own choice; popularity follows age and fashion as much as quality."""
+STANDING_EFFECT = 0.03
+"""What the model's standing adds to the expected quality, of which it moves hardly more than .01. A
+weak signal, our own choice; popularity follows age and fashion as much as quality."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What is known of a candidate without these labels; `published` lies in [0, 1]."""
+    """What is known of a candidate without these labels; `published` lies in [0, 1], and
+    `standing` (catalog.score.standing, in [-1, 1]) is how well known its model is."""
 
     n_parameters: float | None = None
     family: str = ""
     recipe: str = ""
-    downloads: int | None = None
+    standing: float = 0.0
     published: tuple[float, ...] = ()
 
     @classmethod
@@ -79,29 +79,43 @@ class Metadata:
         """The metadata of a candidate, and in words what was left out of it.
 
         Results on the data set that the rows come from (`own_data`: its names) are left out, and
-        so are the downloads of a model that names it: both may have been earned on these labels.
+        so is the popularity of a model that names it: both may have been earned on these labels.
         """
-        left_out = []
-        values = []
-        trained_on_it = any(same_data(name, own) for name in model.datasets for own in own_data)
-        for result in model.published:
-            if any(same_data(result.dataset, own) for own in own_data):
-                trained_on_it = True
-                left_out.append(f"{model.id}: {result.metric} published on {result.dataset}")
-            elif result.metric.lower() == metric:
-                values.append(_as_share(result.value))
-        downloads = model.downloads
-        if trained_on_it and downloads is not None:
-            downloads = None
-            left_out.append(f"{model.id}: downloads, earned with {_shown(own_data)}")
+        from catalog.score import share, standing
+
+        kept, left_out = without_own(model, own_data)
+        values = [share(r.value) for r in kept.published if r.metric.lower() == metric]
         known = cls(
             n_parameters=model.n_parameters,
             family=model.model_type or "",
             recipe=f"{recipe.method} {recipe.precision}",
-            downloads=downloads,
+            standing=standing(kept),
             published=tuple(value for value in values if value is not None),
         )
-        return known, tuple(left_out)
+        return known, left_out
+
+
+def without_own(model: "Model", own_data: frozenset[str]) -> tuple["Model", tuple[str, ...]]:
+    """The model without what may have been earned on the rows' data set, and that in words."""
+    own = [r for r in model.published if _is_any(r.dataset, own_data)]
+    left_out = [f"{model.id}: {result.metric} published on {result.dataset}" for result in own]
+    kept = replace(model, published=tuple(r for r in model.published if r not in own))
+    if not own and trained_on(model, own_data) is None:
+        return kept, ()
+    told = [name for name in ("downloads", "likes") if getattr(model, name) is not None]
+    if told:
+        left_out.append(f"{model.id}: {' and '.join(told)}, earned with {_shown(own_data)}")
+    return replace(kept, downloads=None, likes=None), tuple(left_out)
+
+
+def trained_on(model: "Model", own_data: frozenset[str]) -> str | None:
+    """The data set that a model's card names among its training data and that may be the rows' own;
+    None where it names none."""
+    return next((name for name in model.datasets if _is_any(name, own_data)), None)
+
+
+def _is_any(name: str, own_data: frozenset[str]) -> bool:
+    return any(same_data(name, own) for own in own_data)
 
 
 def weights(metadata: Sequence[Metadata], target: float) -> tuple[float, ...]:
@@ -135,7 +149,8 @@ def expected_quality(known: Metadata) -> NormalDist:
     effect, spread = next(
         ((effect, spread) for part, effect, spread in RECIPE_EFFECTS if part in recipe), (0.0, 0.0)
     )
-    return NormalDist(mean + _of_downloads(known.downloads) + effect, sqrt(variance + spread**2))
+    mean += STANDING_EFFECT * known.standing + effect
+    return NormalDist(mean, sqrt(variance + spread**2))
 
 
 def merged(keys: Sequence[Hashable]) -> tuple[tuple[int, ...], ...]:
@@ -176,19 +191,13 @@ _SPLITS = frozenset({"train", "test", "validation", "valid", "dev", "default", "
 
 
 def _path(name: str) -> tuple[str, ...]:
-    """The parts of a data set's name, without its owner and its split, in letters and digits."""
-    whole = re.sub(r"\[.*?\]", "", name.lower())
+    """The parts of a data set's name in letters and digits, without owner, split and suffix."""
+    whole = re.sub(r"\[.*?\]|\.(csv|tsv|jsonl?|parquet)$", "", name.lower())
     owner, slash, rest = whole.partition("/")
     named = rest if slash and owner.strip() not in COLLECTIONS else whole
     words = (re.sub(r"[^a-z0-9]", "", word) for word in re.split(r"[/:\s]+", named))
     parts = tuple(word for word in words if word and word not in _SPLITS)
     return ("glue", *parts) if parts and parts[0] in GLUE else parts
-
-
-def _as_share(value: float) -> float | None:
-    """A result as a share of 1, read as percent above that; None beyond."""
-    share = value if value <= 1 else value / 100
-    return share if 0 <= share <= 1 else None
 
 
 def _of_size(n_parameters: float | None) -> tuple[float, float]:
@@ -199,13 +208,6 @@ def _of_size(n_parameters: float | None) -> tuple[float, float]:
     smallest, largest = map(log10, SIZE_RANGE)
     place = (log10(n_parameters) - smallest) / (largest - smallest)
     return low + (high - low) * min(1.0, max(0.0, place)), MODEL_SPREAD**2
-
-
-def _of_downloads(downloads: int | None) -> float:
-    if not downloads:
-        return 0.0
-    effect = DOWNLOADS_EFFECT * (log10(downloads) - DOWNLOADS_AT_REST)
-    return max(-MOST_DOWNLOADS_EFFECT, min(MOST_DOWNLOADS_EFFECT, effect))
 
 
 def _shown(names: frozenset[str]) -> str:

@@ -12,6 +12,7 @@ from recommender.reports.table import (
     headline,
     metric_of,
     plan_lines,
+    search_sentence,
     tried,
     why_not_run,
 )
@@ -40,6 +41,8 @@ def render(result: Result, *, verbose: bool = True) -> str:
     if result.plan.requirements and reasons:
         parts.append("## Turned down\n\n" + "\n".join(reasons))
     parts.append(f"## Guarantee\n\n{escape(result.guarantee)}.")
+    if said := [*([search_sentence(result)] if result.search else []), *result.ties]:
+        parts.append("## Search\n\n" + "\n".join(f"- {escape(line)}" for line in said))
     if result.notes:
         parts.append("## Notes\n\n" + "\n".join(f"- {escape(note)}" for note in result.notes))
     if result.command:

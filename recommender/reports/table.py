@@ -127,6 +127,8 @@ def plan_lines(plan: Plan) -> list[tuple[str, str]]:
     best = "most" if plan.minimize == "throughput_per_s" else "least"
     asked = " and ".join(plan.requirements)
     confidence = f"{100 * (1 - plan.delta):.4g} %, mode {plan.mode}"
+    if plan.mode == "open":
+        confidence += " (a fifth of the units screens, the rest certifies, for this question only)"
     if not plan.exact:
         confidence += ", approximate"
     said = {
@@ -135,7 +137,8 @@ def plan_lines(plan: Plan) -> list[tuple[str, str]]:
         "Labels": plan.coverage or "no ledger, as no candidate is left",
         "Cost": plan.cost or f"at most {plan.download_mb:,.1f} MB to download",
     }
-    return [(name, clean(f"{name}: {text}.")) for name, text in said.items() if text]
+    notes = [("Note", warning) for warning in plan.warnings]
+    return [(name, clean(f"{name}: {text}.")) for name, text in [*said.items(), *notes] if text]
 
 
 def figure(value: float | None) -> str:

@@ -10,6 +10,7 @@ from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, create_trial
 
+from cache.database import one_at_a_time
 from recommender.search.logbook import PARAMETER
 from recommender.search.study import rdb
 
@@ -36,13 +37,15 @@ def record_front(storage: Path | BaseStorage, name: str, points: Sequence[FrontP
 
     A finished trial cannot be changed, so where a point was measured anew the study is filled anew.
     """
-    kept = rdb(storage) if isinstance(storage, Path) else storage
-    study = _open(kept, name)
+    if isinstance(storage, Path):
+        with one_at_a_time(storage):
+            return record_front(rdb(storage), name, points)
+    study = _open(storage, name)
     stored = {_as_told(trial) for trial in study.get_trials(deepcopy=False)}
     wanted = {_as_told(trial): trial for trial in map(_trial, points)}
     if not stored <= wanted.keys():
-        optuna.delete_study(study_name=name, storage=kept)
-        study, stored = _open(kept, name), set()
+        optuna.delete_study(study_name=name, storage=storage)
+        study, stored = _open(storage, name), set()
     study.add_trials([trial for told, trial in wanted.items() if told not in stored])
     return study
 

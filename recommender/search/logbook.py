@@ -2,6 +2,7 @@
 
 import os
 import platform
+import time
 from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
@@ -16,6 +17,10 @@ PARAMETER = "candidate"
 """The parameter is a contender's place in the fixed order; the attribute of that name its name."""
 
 STANDING, PROCESS, UNITS = "standing", "process", "n_units"
+
+BELIEVED_S = 3600.0
+"""How long a trial of another machine is taken to be running: nobody here can see that its process
+was killed, as each container is another machine. A candidate takes minutes."""
 
 TOKEN = uuid4().hex[:8]
 """Tells this process from an ended one that had the same id, as is common in containers."""
@@ -46,7 +51,7 @@ class Logbook:
             index = self._index.get(str(trial.user_attrs.get(PARAMETER)))
             if not trial.state.is_finished():
                 pending.append(number)
-                if index is not None and not is_dead(trial.user_attrs.get(PROCESS)):
+                if index is not None and _is_running(trial):
                     running.add(index)
             elif index is not None and (standing := self._standing(trial)) is not None:
                 told.append((index, standing))
@@ -125,6 +130,18 @@ def is_dead(process: object) -> bool:
     except OSError:
         return False
     return False
+
+
+def runs_here(process: object) -> bool:
+    """Whether the process that started a trial is a living one of this machine."""
+    return str(process).startswith(f"{platform.node()}:") and not is_dead(process)
+
+
+def _is_running(trial: FrozenTrial) -> bool:
+    process, started = trial.user_attrs.get(PROCESS), trial.datetime_start
+    if is_dead(process):
+        return False
+    return runs_here(process) or started is None or time.time() - started.timestamp() < BELIEVED_S
 
 
 def _for_more_units(standing: Standing) -> Standing:

@@ -1,6 +1,6 @@
 """Which contender is next and when the search ends: the index, without a study around it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from math import inf
 
 import numpy as np
@@ -86,6 +86,13 @@ class Policy:
         if self.best is None:
             return self._first_answer(free)
         return self._improvement(free)
+
+    def after(self, index: int) -> Iterator[int]:
+        """The contenders that would follow if this one and they showed nothing, the next first."""
+        running = {index}
+        while (following := self.next(running)) is not None:
+            running.add(following)
+            yield following
 
     def ending(self, running: Collection[int] = ()) -> Ending:
         """Why nothing is next."""

@@ -1,10 +1,9 @@
 """The Optuna study of a search: ask, race, tell, resume."""
 
 import math
-import sqlite3
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,15 @@ from optuna.study import Study
 from optuna.trial import Trial, TrialState
 from sqlalchemy import event
 
+from cache.database import one_at_a_time
 from recommender.search.contender import Contender, Ending, Report, Standing
-from recommender.search.logbook import PROCESS, is_dead, violation, write
-from recommender.search.policy import is_paused
+from recommender.search.logbook import PROCESS, is_dead, runs_here, violation, write
+from recommender.search.policy import ELSEWHERE, is_paused
 from recommender.search.pruner import Racing
 from recommender.search.rivals import sampler_named
 
 Evaluate = Callable[[int, Report], Standing]
 """Runs a contender, reports after each rung, and gives its last standing."""
-
-LOCK_TIMEOUT_S = 600.0
 
 
 def search(
@@ -39,6 +37,8 @@ def search(
     seed: int = 0,
     maximize: bool = False,
     stop: Callable[[], bool] | None = None,
+    wait: Callable[[], None] | None = None,
+    ahead: Callable[[Iterator[int]], None] | None = None,
 ) -> Ending:
     """Ask for contenders, race them and tell the study, until more is not worth its time.
 
@@ -47,8 +47,10 @@ def search(
     target: of the binding condition, on the scale of `Standing.mean`. minimize: the name of the
     objective; larger is better with `maximize`. name: of the study, which must stand for the
     whole question (labels, target, limits), as a stored study of this name is continued.
-    Without a storage the study is kept in memory. `stop` may end it between two trials. Raises
-    BadInput for an unknown sampler.
+    Without a storage the study is kept in memory. `stop` may end it between two trials. `wait` is
+    called, again and again, while another process of this machine runs all that is left; without
+    it the search ends then. `ahead` is told before each trial which contenders are likely to
+    follow, the next first. Raises BadInput for an unknown sampler.
 
     Whatever `evaluate` raises ends the search; its trial is marked as failed first, and the same
     search goes on where it was.
@@ -57,16 +59,23 @@ def search(
         sampler, contenders, standings,
         target=target, n_units=n_units, maximize=maximize, seed=seed,
     )  # fmt: skip
-    with one_at_a_time(storage):
+    with _alone_on(storage):
         study = open_study(name, minimize=minimize, maximize=maximize, storage=storage)
     study.sampler = proposer.sampler
     while stop is None or not stop():
-        with one_at_a_time(storage):
+        with _alone_on(storage):
             asked = proposer.ask(study)
+            if asked is None:
+                _fail_dead(study)
         standings.update(proposer.policy.standings)
         if asked is None:
-            break
+            if wait is None or not _is_run_beside(study, proposer.ending()):
+                break
+            wait()
+            continue
         trial, index = asked
+        if ahead is not None:
+            ahead(proposer.policy.after(index))
         before = standings.get(index)
         found = _run(trial, index, evaluate, target=target, n_units=n_units)
         standings[index] = found
@@ -90,10 +99,14 @@ def open_study(name: str, *, minimize: str, maximize: bool, storage: Path | None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", category=optuna.exceptions.ExperimentalWarning)
             study.set_metric_names([minimize])
+    _fail_dead(study)
+    return study
+
+
+def _fail_dead(study: Study) -> None:
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         if is_dead(trial.user_attrs.get(PROCESS)):
             study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
-    return study
 
 
 def rdb(path: Path) -> optuna.storages.RDBStorage:
@@ -112,20 +125,17 @@ def rdb(path: Path) -> optuna.storages.RDBStorage:
     return storage
 
 
-@contextmanager
-def one_at_a_time(storage: Path | None) -> Iterator[None]:
-    """Only one of the searches on a storage opens it or asks, so no two run the same contender.
+def _alone_on(storage: Path | None) -> AbstractContextManager[None]:
+    """Only one of the searches on a storage opens it or asks, so no two run the same contender."""
+    return nullcontext() if storage is None else one_at_a_time(storage)
 
-    SQLite's own lock on a file beside it: a killed holder lets go, on every platform.
-    """
-    if storage is None:
-        yield
-        return
-    storage.parent.mkdir(parents=True, exist_ok=True)
-    beside = storage.with_name(f"{storage.name}.lock")
-    with closing(sqlite3.connect(beside, timeout=LOCK_TIMEOUT_S, isolation_level=None)) as lock:
-        lock.execute("BEGIN EXCLUSIVE")
-        yield
+
+def _is_run_beside(study: Study, ending: Ending) -> bool:
+    """Whether other searches run all that is left, and one of them is a process of this machine."""
+    if ending.reason != ELSEWHERE:
+        return False
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    return any(runs_here(trial.user_attrs.get(PROCESS)) for trial in running)
 
 
 def _run(trial: Trial, index: int, evaluate: Evaluate, *, target: float, n_units: int) -> Standing:

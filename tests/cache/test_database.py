@@ -1,7 +1,9 @@
 """Opening SQLite files: created, migrated with a backup, refused when newer or damaged."""
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -51,3 +53,20 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="move the file away"):
         connect(path, {"first": first})
     assert path.read_bytes().startswith(b"this is not")
+
+
+def test_several_processes_may_create_a_file_at_once(tmp_path: Path) -> None:
+    """One of them makes the schema while the others wait; nobody meets a lock or half a schema."""
+    n, together = 8, Barrier(8)
+
+    def open_and_write(place: int) -> None:
+        together.wait()
+        connection = connect(tmp_path / "a.db", {"first": first, "second": second})
+        connection.execute("INSERT INTO things VALUES (?, ?)", (str(place), place))
+        connection.close()
+
+    with ThreadPoolExecutor(n) as pool:
+        list(pool.map(open_and_write, range(n)))
+    whole = connect(tmp_path / "a.db", {"first": first, "second": second})
+    assert whole.execute("SELECT count(*) FROM things").fetchone()[0] == n
+    assert whole.execute("PRAGMA journal_mode").fetchone()[0] == "wal"

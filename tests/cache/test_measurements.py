@@ -19,8 +19,9 @@ def store(tmp_path: Path):  # type: ignore[no-untyped-def]
 
 def test_the_first_answer_of_a_row_is_kept(store: Measurements) -> None:
     """A candidate's prediction for a row does not change when it is recorded again."""
-    store.record_predictions("c", [Prediction("row", 1, b"1")])
-    store.record_predictions("c", [Prediction("row", 0, b"0"), Prediction("other", 0, b"0")])
+    again = [Prediction("row", 0, b"0"), Prediction("other", 0, b"0")]
+    assert store.record_predictions("c", [Prediction("row", 1, b"1")]) == 1
+    assert store.record_predictions("c", again) == 1
     assert store.outputs("c") == {"row": 1, "other": 0}
 
 
@@ -38,6 +39,16 @@ def test_runs_are_told_the_newest_first_and_by_the_start_of_their_id(store: Meas
     assert [run.answer for run in store.runs()] == ["two", "one"]
     assert [run.key for run in store.runs(prefix=keys[0][:8])] == [keys[0]]
     assert list(store.runs(prefix="%")) == []
+
+
+def test_two_searches_may_end_alike_in_the_same_second(
+    store: Measurements, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As two processes do that answer one question from memory."""
+    monkeypatch.setattr("cache.measurements._now", lambda: "2026-01-01T00:00:00+00:00")
+    one, other = (store.record_run("answer", samples="s", question={}) for _ in range(2))
+    assert one == other
+    assert [run.key for run in store.runs()] == [one]
 
 
 def test_forgetting_drops_what_is_older(store: Measurements) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from catalog.store import CatalogStore
+from catalog.store import Catalog
 from catalog.testing import LoopbackHub
 
 WORDS = "good bad great awful fine poor the a film plot cast was is not very and but so it this"
@@ -130,7 +130,7 @@ def hub(zoo: Path) -> Iterator[LoopbackHub]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[CatalogStore]:
+def store(tmp_path: Path) -> Iterator[Catalog]:
     """An empty catalog."""
-    with CatalogStore(tmp_path / "catalog.db") as store:
+    with Catalog(tmp_path / "catalog.db") as store:
         yield store

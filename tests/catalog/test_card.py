@@ -1,8 +1,10 @@
 """What a card's front matter tells."""
 
+import time
+
 import pytest
 
-from catalog.card import CardFacts, front_matter
+from catalog.card import CardFacts, front_matter, summary
 from catalog.model import PublishedResult
 from catalog.untrusted import Unreadable
 
@@ -71,3 +73,46 @@ def test_broken_front_matter_is_unreadable(block: str) -> None:
     """The error names the file, and no code runs."""
     with pytest.raises(Unreadable, match=r"README\.md"):
         front_matter(f"---\n{block}\n---\n")
+
+
+SUMMARIES = {
+    "after the front matter": (
+        f"{CARD}\n[![badge](a)](b)\n\nReads **film** reviews\nin `English`.",
+        "Reads film reviews in English.",
+    ),
+    "without front matter": (
+        "Reads [film reviews](https://x.org) in English.",
+        "Reads film reviews in English.",
+    ),
+    "after a comment and code": (
+        "<!-- made\n\nby a program -->\n```\n\npip install it now please\n```\n"
+        "Reads film reviews in English.",
+        "Reads film reviews in English.",
+    ),
+    "after a table and a list": (
+        "| a | b |\n|---|---|\n\n- first of all things here\n\nReads film reviews in English.",
+        "Reads film reviews in English.",
+    ),
+    "html inside": (
+        "Reads <b>film</b> reviews in\x1b[2J English.\r\n\r\nMore.",
+        "Reads film reviews in [2J English.",
+    ),
+    "long": ("word " * 200, ("word " * 100)[:499] + "…"),
+    "too short": ("# Title\n\nHello.", None),
+    "code that never ends": ("```\nReads film reviews in English.", None),
+    "nothing": ("", None),
+}
+
+
+@pytest.mark.parametrize(("readme", "expected"), SUMMARIES.values(), ids=SUMMARIES.keys())
+def test_the_summary_is_the_first_prose(readme: str, expected: str | None) -> None:
+    """Plain text in one line, whatever stands around it."""
+    assert summary(readme) == expected
+
+
+@pytest.mark.parametrize("part", ["[", "<", "![a](", "```", "<!--", "*_", "# "])
+def test_a_hostile_card_is_read_in_time(part: str) -> None:
+    """A megabyte of openings that never close takes no second."""
+    start = time.perf_counter()
+    summary(part * (1_000_000 // len(part)))
+    assert time.perf_counter() - start < 1.0

@@ -10,7 +10,7 @@ from cache.errors import BadInput, NotFound, SourceUnavailable
 from catalog.model import Model
 from catalog.policy import Refusal
 from catalog.sources.folder import FolderSource
-from catalog.store import CatalogStore
+from catalog.store import Catalog
 
 Write = Callable[..., Path]
 
@@ -66,7 +66,7 @@ def test_equal_contents_have_equal_revisions_anywhere(
     assert len(revisions) == 1
 
 
-def test_a_remembered_hash_spares_reading_the_file(zoo: Path, store: CatalogStore) -> None:
+def test_a_remembered_hash_spares_reading_the_file(zoo: Path, store: Catalog) -> None:
     """The second look takes the hash from the store: a false one there shows in the revision."""
     before = FolderSource(zoo, memo=store).model("plain").revision
     status = (zoo / "plain/vocab.txt").stat()
@@ -176,7 +176,8 @@ def test_sharded_weights_are_counted_together(
     """Every part's header is read; the index is none."""
     part = weights_file({"a": ("F16", [3], 6)})
     files = {f"model-0000{i}-of-00002.safetensors": part for i in (1, 2)}
-    files["model.safetensors.index.json"] = json.dumps({"weight_map": {}}).encode()
+    weight_map = {f"a{i}": f"model-0000{i}-of-00002.safetensors" for i in (1, 2)}
+    files["model.safetensors.index.json"] = json.dumps({"weight_map": weight_map}).encode()
     folder = write_repository(tmp_path / "a", files=files)
     (folder / "model.safetensors").unlink()
     assert FolderSource(tmp_path).model("a").parameters == {"F16": 6}

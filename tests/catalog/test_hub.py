@@ -37,9 +37,9 @@ def test_models_come_by_downloads_over_all_pages(source: HubSource) -> None:
 
 
 def test_a_limit_asks_for_no_more_than_it_needs(source: HubSource, hub: LoopbackHub) -> None:
-    """One model is one page, one description and one config."""
+    """One model is one page, one description, one config and one header."""
     assert listed(source, limit=1) == ["demo/cat"]
-    assert len(hub.requests) == 3
+    assert len(hub.requests) == 4
 
 
 def test_the_hub_and_the_folder_tell_the_same(source: HubSource, zoo: Path) -> None:

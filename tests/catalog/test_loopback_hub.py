@@ -2,16 +2,21 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Callable
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from huggingface_hub import HfApi
 from huggingface_hub.errors import (
+    DisabledRepoError,
     GatedRepoError,
     RemoteEntryNotFoundError,
     RepositoryNotFoundError,
@@ -51,6 +56,65 @@ def test_a_listing_is_bounded_by_parameters(hub: LoopbackHub, bounds: str, n: in
     assert len(list(api(hub).list_models(num_parameters=bounds))) == n
 
 
+FILTERS = {
+    "author": ({"author": "demo"}, {"ant", "bee", "cat", "ner"}),
+    "search": ({"search": "EE"}, {"bee"}),
+    "gated": ({"gated": True}, {"cat"}),
+    "open": ({"gated": False, "pipeline_tag": "text-classification"}, {"ant", "bee", "plain"}),
+    "base model": ({"filter": "base_model:demo/ant"}, {"bee"}),
+    "tags together": ({"filter": ["de", "license:mit"]}, {"bee"}),
+    "nothing": ({"filter": ["de", "license:gpl"]}, set()),
+}
+
+
+@pytest.mark.parametrize(("asked", "names"), FILTERS.values(), ids=FILTERS.keys())
+def test_each_filter_is_the_servers_work(zoo: Path, asked: dict[str, Any], names: set[str]) -> None:
+    """They hold together, and a tag may be asked for again and again."""
+    (zoo / "demo/bee/README.md").write_text(
+        "---\nlicense: mit\nlanguage: de\nbase_model: demo/ant\n---\n"
+    )
+    with LoopbackHub(zoo, gated=["demo/cat"]) as hub:
+        found = {model.id.rpartition("/")[2] for model in api(hub).list_models(**asked)}
+    assert found == names
+
+
+@pytest.mark.parametrize("sort", ["created_at", "downloads", "last_modified", "likes"])
+def test_each_order_begins_with_the_largest(zoo: Path, hub: LoopbackHub, sort: str) -> None:
+    """Equal values follow by id, over all pages."""
+    for place, name in enumerate(["plain", "demo/ner", "demo/ant"]):
+        for path in (zoo / name).iterdir():
+            os.utime(path, (0, 10**9 + place))
+    rows = list(api(hub).list_models(sort=sort, full=True))
+    found = [(getattr(row, sort), row.id) for row in rows]
+    by_id = sorted(found, key=itemgetter(1))
+    assert found == sorted(by_id, key=itemgetter(0), reverse=True)
+    assert len({value for value, _ in found}) > 1
+    assert len(found) == 5
+
+
+def test_a_cursor_stays_right_when_rows_vanish(zoo: Path, hub: LoopbackHub) -> None:
+    """It means the row after which the page begins, not how many came before (fault F06)."""
+    first = api(hub).list_models(sort="downloads", expand=["downloads"])
+    seen = [next(first).id, next(first).id]  # type: ignore[call-overload]  # it is a generator
+    shutil.rmtree(zoo / "demo/cat")
+    assert [*seen, *(model.id for model in first)] == [
+        "demo/cat", "demo/bee", "demo/ant", "demo/ner", "plain",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("query", ["sort=size", "cursor=x", "limit=many", "num_parameters=x"])
+def test_a_bad_query_is_refused(hub: LoopbackHub, query: str) -> None:
+    """Not answered as if it had asked for something else."""
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        urllib.request.urlopen(f"{hub.endpoint}/api/models?{query}")
+
+
+def test_a_row_has_the_expanded_fields_only(hub: LoopbackHub) -> None:
+    """Its id comes with any of them."""
+    with urllib.request.urlopen(f"{hub.endpoint}/api/models?expand=sha&expand=config") as reply:
+        assert {tuple(row) for row in json.load(reply)} == {("id", "sha", "config")}
+
+
 def test_model_info_tells_sizes_and_hashes(hub: LoopbackHub, zoo: Path) -> None:
     """Large files carry their SHA-256, all files their size."""
     info = api(hub).model_info("demo/ant", files_metadata=True)
@@ -74,9 +138,9 @@ def test_trees_and_paths_are_listed(zoo: Path, hub: LoopbackHub) -> None:
     assert "onnx" in top
     assert "onnx/int8/model.onnx" not in top
     assert {"onnx", "onnx/int8", "onnx/int8/model.onnx"} <= set(everything)
-    assert [info.path for info in api(hub).get_paths_info("plain", ["vocab.txt", "no"])] == [
-        "vocab.txt"
-    ]
+    asked = ["vocab.txt", "no", "onnx/int8"]
+    found = [info.path for info in api(hub).get_paths_info("plain", asked)]
+    assert found == ["vocab.txt", "onnx/int8"]
 
 
 def test_a_snapshot_holds_the_chosen_files(hub: LoopbackHub, zoo: Path, tmp_path: Path) -> None:
@@ -130,6 +194,26 @@ def test_a_private_model_is_hidden_without_the_token(
         with pytest.raises(RepositoryNotFoundError):
             api(hub).model_info("secret")
         assert [model.id for model in api(hub, "right").list_models()] == ["secret"]
+
+
+def test_a_disabled_model_is_listed_and_shut(zoo: Path, write_repository: Write) -> None:
+    """The client knows it by the message."""
+    write_repository(zoo / "plain", hub={"disabled": True})
+    with LoopbackHub(zoo) as hub:
+        rows = api(hub).list_models(search="plain", expand=["disabled"])
+        assert [row.disabled for row in rows] == [True]
+        with pytest.raises(DisabledRepoError):
+            api(hub).model_info("plain")
+
+
+def test_a_renamed_model_is_redirected(
+    zoo: Path, hub: LoopbackHub, write_repository: Write, tmp_path: Path
+) -> None:
+    """Its description and its files come under the new id."""
+    write_repository(zoo / "plain", hub={"renamed_from": ["demo/old"]})
+    assert api(hub).model_info("demo/old", files_metadata=True).id == "plain"
+    place = api(hub).hf_hub_download("demo/old", "vocab.txt", cache_dir=tmp_path / "cache")
+    assert Path(place).read_text() == "[PAD]\n[UNK]\n"
 
 
 @pytest.mark.parametrize(
@@ -200,3 +284,78 @@ def test_from_pretrained_loads_a_model_by_its_id(
         "label": "good", "tokens": ["a", "good", "film"], "shape": [1, 2],
         "n_parameters": known.n_parameters, "embedding_parameters": known.embedding_parameters,
     }  # fmt: skip
+
+
+def test_data_sets_and_spaces_are_listed_by_themselves(zoo: Path, hub: LoopbackHub) -> None:
+    """They share no ids with models."""
+    for kind in ("datasets", "spaces"):
+        (zoo / kind / "demo/ant").mkdir(parents=True)
+        (zoo / kind / "demo/ant/README.md").write_text(f"---\nlicense: mit\nsdk: {kind}\n---\n")
+    (zoo / "spaces/page").mkdir()
+    (zoo / "spaces/page/config.json").write_text("{}")
+    assert len(list(api(hub).list_models())) == 5
+    assert [data.id for data in api(hub).list_datasets(filter="license:mit")] == ["demo/ant"]
+    spaces = api(hub).list_spaces(full=True)
+    assert [(space.id, space.sdk) for space in spaces] == [("demo/ant", "spaces"), ("page", None)]
+    assert api(hub).dataset_info("demo/ant").sha != api(hub).model_info("demo/ant").sha
+
+
+LOAD = """
+import json, sys
+from datasets import load_dataset
+reviews = load_dataset("demo/reviews")
+lines = load_dataset("demo/lines", split="train")
+table = load_dataset("demo/table", split="train")
+sys.modules["transformers"] = None  # evaluate would import it, for seconds and for nothing
+import evaluate
+del sys.modules["transformers"]
+scored = evaluate.load("demo/exact").compute(predictions=[1, 2], references=[1, 1])
+print(json.dumps([{name: rows.num_rows for name, rows in reviews.items()},
+                  lines["a"][:], table["a"][:], scored]))
+"""
+
+METRIC = """
+import datasets
+import evaluate
+
+class Exact(evaluate.Metric):
+    def _info(self):
+        value = datasets.Value("int64")
+        features = datasets.Features({"predictions": value, "references": value})
+        return evaluate.MetricInfo(
+            description="", citation="", inputs_description="", features=features
+        )
+
+    def _compute(self, predictions, references):
+        pairs = list(zip(predictions, references))
+        return {"exact": sum(first == second for first, second in pairs) / len(pairs)}
+"""
+
+
+def test_datasets_and_evaluate_load_by_id(tmp_path: Path) -> None:
+    """Real clients, an empty home: CSV with two splits, JSON lines, Parquet, a metric."""
+    import pyarrow
+    import pyarrow.parquet
+
+    files = {
+        "datasets/demo/reviews/README.md": b"---\nlicense: mit\n---\n",
+        "datasets/demo/reviews/data/train.csv": b"text,label\ngood,1\nbad,0\n",
+        "datasets/demo/reviews/data/test.csv": b"text,label\nfine,1\n",
+        "datasets/demo/lines/train.jsonl": b'{"a": 1}\n{"a": 2}\n',
+        "datasets/demo/table/train.parquet": b"",
+        "spaces/demo/exact/exact.py": METRIC.encode(),
+    }
+    root = tmp_path / "hub"
+    for path, content in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(content)
+    table = pyarrow.table({"a": [1, 2, 3]})
+    pyarrow.parquet.write_table(table, root / "datasets/demo/table/train.parquet")
+    with LoopbackHub(root) as hub:
+        environment = os.environ | {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(tmp_path / "home")}
+        done = subprocess.run(
+            [sys.executable, "-c", LOAD], env=environment, capture_output=True, text=True
+        )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told == [{"train": 2, "test": 1}, [1, 2], [1, 2, 3], {"exact": 0.5}]

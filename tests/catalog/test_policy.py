@@ -19,6 +19,8 @@ def with_files(*paths: str) -> Model:
 REFUSED = {
     "gated": (replace(SOUND, gated=True), "gated", "HF_TOKEN"),
     "disabled": (replace(SOUND, disabled=True, gated=True), "disabled", "shut"),
+    "flagged": (replace(SOUND, security="1 unsafe file"), "flagged unsafe", "scan: 1 unsafe file"),
+    "gguf": (with_files("ant-q4.gguf", "vocab.txt"), "unsupported", "GGUF"),
     "pickle": (with_files("vocab.txt", "pytorch_model.bin"), "unsafe format", "pytorch_model.bin"),
     "no weights": (with_files("vocab.txt"), "unsafe format", "no weights"),
     "auto_map": (replace(SOUND, has_remote_code=True), "remote code", "auto_map"),
@@ -53,11 +55,34 @@ def test_an_unfit_model_is_refused_by_name(model: Model, state: str, reason: str
     [
         SOUND,
         with_files("onnx/model.onnx", "tokenizer.json"),
-        with_files("model-00001-of-00002.safetensors", "vocab.txt", "pytorch_model.bin"),
+        with_files("model.safetensors", "vocab.txt", "pytorch_model.bin"),
+        replace(SOUND, security="safe"),
         replace(with_files("model.safetensors"), task="image-classification"),
     ],
-    ids=["safetensors", "onnx only", "sharded", "images need no tokenizer"],
+    ids=["safetensors", "onnx only", "pickle beside", "scanned", "images need no tokenizer"],
 )
 def test_a_sound_model_is_not_refused(model: Model) -> None:
     """A pickle beside safe weights does no harm: it is never fetched."""
     assert refuse(model) is None
+
+
+LISTED = Model("demo/ant", "", "hub", task="text-classification", described=False)
+
+
+@pytest.mark.parametrize(
+    ("model", "state"),
+    [
+        (LISTED, None),
+        (replace(LISTED, formats=("safetensors", "pickle")), None),
+        (replace(LISTED, formats=("pickle",)), "unsafe format"),
+        (replace(LISTED, formats=("gguf",)), "unsupported"),
+        (replace(LISTED, gated=True), "gated"),
+    ],
+    ids=["nothing told", "safetensors", "pickle", "gguf", "gated"],
+)
+def test_a_listed_model_is_judged_by_what_the_listing_tells(
+    model: Model, state: str | None
+) -> None:
+    """That it has no files yet is no reason; they are looked at before any of them is fetched."""
+    refusal = refuse(model)
+    assert (refusal.state if refusal else None) == state

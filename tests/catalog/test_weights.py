@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from catalog.untrusted import Unreadable
-from catalog.weights import parameters_of, read_parameters
+from catalog.weights import parameters_of, parse_index, read_parameters
 
 
 def test_parameters_are_those_that_safetensors_wrote(tmp_path: Path) -> None:
@@ -55,3 +55,13 @@ def test_an_unknown_dtype_is_counted(tmp_path: Path, weights_file: Callable[...,
     """A dtype that is newer than this program does not make a model corrupt."""
     (tmp_path / "w").write_bytes(weights_file({"a": ("F6_E2M3", [4], 3)}))
     assert read_parameters(tmp_path / "w") == {"F6_E2M3": 4}
+
+
+@pytest.mark.parametrize(
+    "path", ["../a.safetensors", "/a.safetensors", "x\\a.safetensors", "a\0.safetensors"]
+)
+def test_an_index_leads_nowhere_outside(path: str) -> None:
+    """Not even to a file that the Hub claims to list."""
+    index = json.dumps({"weight_map": {"a": path}}).encode()
+    with pytest.raises(Unreadable, match=r"index\.json names"):
+        parse_index(index, {path})

@@ -95,6 +95,25 @@ def test_reference_is_transformers_own(
     np.testing.assert_allclose(built("torch-fp32")[1], np.stack(rows), atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["torch-fp32", "torch-int8"])
+def test_weights_named_by_their_precision_are_loaded(
+    name: str, bert: Path, worker: Worker, texts: Sequence[str], tmp_path: Path,
+    built: Callable[[str], tuple[Path, np.ndarray]],
+) -> None:  # fmt: skip
+    """A repository with model.fp32.safetensors alone scores as the one with model.safetensors."""
+    source = shutil.copytree(bert, tmp_path / "variant")
+    (source / "model.safetensors").rename(source / "model.fp32.safetensors")
+    scores = check_recipe(
+        worker,
+        _recipe(name, source),
+        source=source,
+        folder=tmp_path / name,
+        graph=None,
+        texts=texts,
+    )
+    np.testing.assert_array_equal(scores, built(name)[1])
+
+
 def test_long_texts_are_cut_and_counted(
     worker: Worker, texts: Sequence[str], built: Callable[[str], tuple[Path, np.ndarray]]
 ) -> None:

@@ -99,6 +99,17 @@ def test_order_does_not_depend_on_the_file(rows, way, random):
     assert ordered_units(*units(shuffled, way), 7) == ordered_units(*units(rows, way), 7)
 
 
+@given(st.lists(st.text("ab", min_size=1, max_size=4), min_size=1, unique=True), WAYS, st.randoms())
+def test_order_does_not_depend_on_the_labels(texts, way, random):
+    """Rows with other labels come in the same order: what is read first is no choice by label."""
+    orders = []
+    for labels in ("01", "10"):
+        rows = [Row(text, random.choice(labels), "g") for text in texts]
+        ordered, found = ordered_units(*units(rows, way), 7)
+        orders.append(([row.text for row in ordered.rows], found.keys))
+    assert orders[0] == orders[1]
+
+
 @given(ROWS, ROWS, WAYS)
 def test_later_rows_keep_the_order_of_earlier_units(old, new, way):
     """Whatever is added, new units come in between and old ones keep their keys and order."""

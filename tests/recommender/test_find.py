@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from cache.errors import BadInput, NotFound
+from cache.measurements import Measurements
+from evaluators.samples import Row
 from recommender import Leaderboard, Recommendation, State, Verdict, find, measure, plan
 from recommender.bench import OutOfBudget
 
@@ -117,6 +119,22 @@ def test_a_model_named_after_the_labels_were_used_is_not_covered(
     assert answer.choice is None
     assert {state for _, state, _ in answer.plan.left_out} == {"not covered"}
     assert "new rows" in " ".join(answer.notes)
+
+
+def test_a_model_named_late_is_tested_on_later_rows_only(
+    zoo: Path, rows: list[dict[str, str]], more_rows: list[dict[str, str]], tmp_path: Path
+) -> None:
+    """A hundred new rows, and not one of those that were used before it was named."""
+    options = {"backends": ["onnxruntime"], "home": tmp_path / "home"}
+    shutil.copytree(zoo / "team" / "good", tmp_path / "late" / "team" / "better")
+    find(rows, "accuracy >= 0.75", models=["team/guessing"], sources=[f"folder:{zoo}"], **options)  # type: ignore[arg-type]
+    later = find(more_rows, "accuracy >= 0.75", sources=[f"folder:{tmp_path / 'late'}"], **options)  # type: ignore[arg-type]
+    assert later.plan.n_rows == len(more_rows)
+    assert "labels added afterwards only" in later.plan.coverage
+    tested = [outcome for outcome in later.candidates if outcome.n_rows]
+    assert tested
+    assert max(outcome.n_rows for outcome in tested) == 100
+    assert later.choice is not None
 
 
 @pytest.mark.parametrize(
@@ -308,6 +326,7 @@ def test_an_approximate_metric_is_screened_and_certified_on_held_out_rows(
     assert not answer.choice.claims[0].exact
     assert "approximate" in answer.guarantee
     assert "approximate" in str(answer)
+    assert "first certificate ends" in str(answer)
     with sqlite3.connect(tmp_path / "measurements.db") as connection:
         connection.execute("DELETE FROM answers")  # as after a search that was cut short
     again = find(rows, "f1_macro >= 0.8", **asked)  # type: ignore[arg-type]
@@ -344,6 +363,34 @@ def test_requirements_that_cannot_be_tested_are_refused_before_a_label_is_used(
     options = {"sources": [f"folder:{zoo}"], "home": tmp_path, "baseline": "team/good"}
     with pytest.raises((BadInput, NotFound), match=hint):
         find(rows, asked, **options)  # type: ignore[arg-type]
+
+
+CARD = """---
+model-index:
+- name: good
+  results:
+  - task: {type: text-classification}
+    dataset: {name: SST-2, type: sst2}
+    metrics: [{type: accuracy, value: 0.99}]
+---
+"""
+
+
+def test_results_on_the_rows_own_data_set_are_left_out_and_named(
+    zoo: Path, rows: list[dict[str, str]], tmp_path: Path
+) -> None:
+    """A local file of rows that came from the Hub earlier is found out by their hashes."""
+    shutil.copytree(zoo / "team" / "good", tmp_path / "models" / "team" / "good")
+    (tmp_path / "models" / "team" / "good" / "README.md").write_text(CARD, encoding="utf-8")
+    keys = [Row(row["text"], row["label"]).key for row in rows]
+    with Measurements(tmp_path / "home" / "measurements.db") as store:
+        store.ledgers.remember_source(keys[:10], "stanfordnlp/sst2")
+    answer = find(
+        rows, "accuracy >= 0.85", sources=[f"folder:{tmp_path / 'models'}"],
+        backends=["onnxruntime"], home=tmp_path / "home",
+    )  # fmt: skip
+    said = " ".join(answer.notes)
+    assert "not used, since earned on this data set: team/good: accuracy published on" in said
 
 
 def test_without_an_answer_it_says_what_would_help(zoo: Path, data: Path, tmp_path: Path) -> None:

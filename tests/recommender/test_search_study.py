@@ -5,6 +5,7 @@ import platform
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import optuna
@@ -14,6 +15,7 @@ from cache.errors import BadInput
 from recommender.search.contender import Contender, Ending, Standing
 from recommender.search.front import FrontPoint, record_front
 from recommender.search.logbook import is_dead, this_process
+from recommender.search.policy import ELSEWHERE
 from recommender.search.rivals import RIVALS
 from recommender.search.study import open_study, rdb, search
 from tests.recommender.simulated_search import N_UNITS, TARGET, World, contender, walk_up
@@ -210,6 +212,52 @@ def test_a_process_is_told_from_an_ended_one_with_its_id() -> None:
     assert is_dead(f"{platform.node()}:{os.getpid()}:00000000")
     assert is_dead(None)
     assert not is_dead("another-host:1")
+
+
+@pytest.mark.parametrize(("hours", "runs"), [(0.5, []), (2.0, [0])], ids=["lately", "long ago"])
+def test_a_trial_of_another_machine_is_believed_for_an_hour(
+    hours: float, runs: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process may have been killed with its container: the candidate is not lost for good."""
+    storage = tmp_path / "studies.db"
+    study = open_study("simulated", minimize="size_mb", maximize=False, storage=storage)
+    trial = study.ask()
+    trial.set_user_attr("candidate", "m0")
+    trial.set_user_attr("process", "another-host:1:0000")
+    later = time.time() + 3600 * hours
+    monkeypatch.setattr("recommender.search.logbook.time.time", lambda: later)
+    world = World(walk_up([0.98]), [0.98])
+    _, ending = hunt(world, storage=storage)
+    assert world.runs == runs
+    assert (ending.reason == ELSEWHERE) is (not runs)
+
+
+def test_who_has_nothing_left_waits_for_the_other_process(tmp_path: Path) -> None:
+    """Until it has told its trial, or is dead; without a wait the search ends."""
+    storage = tmp_path / "studies.db"
+    study = open_study("simulated", minimize="size_mb", maximize=False, storage=storage)
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    trial = study.ask()
+    trial.set_user_attr("candidate", "m0")
+    trial.set_user_attr("process", f"{platform.node()}:{other.pid}:0000")
+    world = World(walk_up([0.98]), [0.98])
+    _, ending = hunt(world, storage=storage)
+    assert (world.runs, ending.reason) == ([], ELSEWHERE)
+    waits: list[list[int]] = []
+
+    def wait() -> None:
+        waits.append(world.runs.copy())
+        if len(waits) == 3:
+            other.kill()
+            other.communicate()
+
+    standings: dict[int, Standing] = {}
+    search(
+        world.contenders, standings, world.evaluate, target=TARGET, n_units=N_UNITS,
+        minimize="size_mb", name="simulated", storage=storage, wait=wait,
+    )  # fmt: skip
+    assert waits == [[], [], []]
+    assert standings[0].accepted
 
 
 def test_two_searches_on_one_storage_share_the_work(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from math import isclose
 import pytest
 
 from catalog.model import Model, PublishedResult
+from catalog.score import standing, stored_score
 from evaluators.candidate import Recipe
 from recommender.evidence.weights import (
     UNIFORM_PART,
@@ -14,6 +15,7 @@ from recommender.evidence.weights import (
     expected_quality,
     merged,
     same_data,
+    trained_on,
     weights,
 )
 
@@ -31,6 +33,7 @@ MODEL = Model(
         PublishedResult("imdb", "f1", 0.5),
     ),
     downloads=2_000_000,
+    likes=700,
     last_modified="2024-01-01T00:00:00.000Z",
 )
 
@@ -66,12 +69,12 @@ def test_the_chance_follows_the_normal_model() -> None:
         ({"recipe": "torch-fp32"}, {"recipe": "torch-int8"}),
         ({"recipe": "torch-int8"}, {"recipe": "pruned"}),
         ({"published": (0.95,)}, {"published": (0.80,)}),
-        ({"downloads": 1_000_000}, {"downloads": 10}),
+        ({"standing": 0.3}, {"standing": -0.3}),
     ],
-    ids=["int8", "pruned", "published", "downloads"],
+    ids=["int8", "pruned", "published", "standing"],
 )
 def test_each_hint_counts(better: dict[str, object], worse: dict[str, object]) -> None:
-    """Recipes, results on other data and downloads move the expected quality their way."""
+    """Recipes, results on other data and standing move the expected quality their way."""
     known = Metadata(n_parameters=1e8)
     high, low = (expected_quality(replace(known, **hint)) for hint in (better, worse))  # type: ignore[arg-type]
     assert high.mean > low.mean
@@ -89,11 +92,30 @@ def test_what_was_earned_on_the_same_data_is_left_out() -> None:
         MODEL, INT8, metric="accuracy", own_data=frozenset({"stanfordnlp/sst2"})
     )
     assert known.published == (0.93,)
-    assert known.downloads is None
+    unpopular, _ = Metadata.of(
+        replace(MODEL, downloads=None, likes=None), INT8, metric="accuracy", own_data=frozenset()
+    )
+    assert known.standing == unpopular.standing
     assert left_out == (
         "org/model: accuracy published on GLUE SST2",
-        "org/model: downloads, earned with stanfordnlp/sst2",
+        "org/model: downloads and likes, earned with stanfordnlp/sst2",
     )
+
+
+def test_the_weights_use_the_hint_of_the_candidate_score() -> None:
+    """What makes a model more promising in the catalog gives it more of delta, all else equal."""
+    known = replace(MODEL, published=(), datasets=())
+    pool = [replace(known, downloads=10), known, replace(known, model_type="roberta")]
+    hints = [Metadata.of(m, INT8, metric="accuracy", own_data=frozenset())[0] for m in pool]
+    found, scores = weights(hints, 0.9), [stored_score(model) for model in pool]
+    assert sorted(found) == list(found)
+    assert sorted(scores) == scores
+
+
+def test_a_card_that_names_the_data_is_told() -> None:
+    """By the name that the card uses; others are not contaminated."""
+    assert trained_on(MODEL, frozenset({"stanfordnlp/sst2 validation"})) == "sst2"
+    assert trained_on(MODEL, frozenset({"reviews.csv"})) is None
 
 
 def test_scores_from_the_same_rows_do_not_move_the_weights() -> None:
@@ -115,7 +137,7 @@ def test_other_data_keep_results_and_downloads() -> None:
         MODEL, INT8, metric="accuracy", own_data=frozenset({"reviews.csv"})
     )
     assert known.published == (0.99, 0.93)
-    assert known.downloads == 2_000_000
+    assert known.standing == standing(MODEL)
     assert left_out == ()
 
 
@@ -131,6 +153,7 @@ def test_other_data_keep_results_and_downloads() -> None:
         ("cardiffnlp/tweet_eval:emotion test", "tweet_eval", True),
         ("tweet_eval:emotion", "tweet_eval:sentiment", False),
         ("imdb", "sst2", False),
+        ("imdb.csv", "stanfordnlp/imdb", True),
         ("", "sst2", False),
     ],
 )

@@ -1,0 +1,123 @@
+"""Full descriptions of listed models, asked for when a query makes them candidates."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from threading import Event
+from typing import Protocol
+
+from cache.errors import SourceUnavailable
+from catalog.model import Model
+from catalog.policy import Refusal
+
+N_THREADS = 8
+
+
+class Describer(Protocol):
+    """A source that describes one listed model; asked by several threads at once."""
+
+    @property
+    def name(self) -> str:
+        """As models carry it in `source`."""
+        ...
+
+    def describe(self, listed: Model) -> Model | Refusal:
+        """All that is known of the model at its commit. Raises SourceUnavailable."""
+        ...
+
+
+class Descriptions(Protocol):
+    """Where descriptions are kept by commit; asked by one thread only."""
+
+    def described(self, source: str, id: str, revision: str) -> Model | None:
+        """The description of a commit; None where there is none."""
+        ...
+
+    def describe(self, model: Model) -> None:
+        """Keeps a description in place of the listing's row."""
+        ...
+
+    def rename(self, source: str, old: str, new: str) -> None:
+        """From now on the old id leads to the new one."""
+        ...
+
+
+def describe_all(
+    models: Sequence[Model],
+    source: Describer,
+    store: Descriptions,
+    *,
+    n_threads: int = N_THREADS,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Model | Refusal, ...]:
+    """Each model with its files, labels and sizes, in the same order; a Refusal where that fails.
+
+    Only models without a description of their commit are asked for, in parallel, and each answer
+    is kept as it comes. `progress` is called with the number of answers and of questions. Where
+    the source can no longer be reached, the rest are refused as unreachable; SourceUnavailable is
+    raised where it could not be reached at all.
+    """
+    found: list[Model | Refusal] = [_known(model, source.name, store) for model in models]
+    asked = [index for index, row in enumerate(found) if _is_open(row)]
+    answers = _answers([models[index] for index in asked], source, n_threads)
+    failures: list[SourceUnavailable] = []
+    for n_done, (index, answer) in enumerate(zip(asked, answers, strict=True), start=1):
+        if isinstance(answer, SourceUnavailable):
+            failures.append(answer)
+            answer = Refusal(models[index].id, "unreachable", str(answer))
+        found[index] = _kept(answer, models[index], source.name, store)
+        if progress:
+            progress(n_done, len(asked))
+    if failures and len(failures) == len(models):
+        raise failures[0]
+    return tuple(found)
+
+
+def _known(model: Model, source: str, store: Descriptions) -> Model:
+    """The kept description with the listing's popularity; the listed model without one."""
+    if model.described or not model.revision:
+        return model
+    known = store.described(source, model.id, model.revision)
+    if known is None:
+        return model
+    return replace(known, downloads=model.downloads, likes=model.likes)
+
+
+def _is_open(row: Model | Refusal) -> bool:
+    """Whether there is something to ask: also what another token, or a later day, may open."""
+    return isinstance(row, Model) and (not row.described or row.gated)
+
+
+def _answers(
+    models: Sequence[Model], source: Describer, n_threads: int
+) -> Iterator[Model | Refusal | SourceUnavailable]:
+    """In the models' order; after the first that cannot be reached nothing more is asked."""
+    lost: list[SourceUnavailable] = []
+    stopped = Event()
+
+    def ask(model: Model) -> Model | Refusal | SourceUnavailable:
+        if stopped.is_set():
+            return lost[0]
+        try:
+            return source.describe(model)
+        except SourceUnavailable as error:
+            lost.append(error)
+            stopped.set()
+            return error
+
+    with ThreadPoolExecutor(n_threads) as pool:
+        try:
+            yield from pool.map(ask, models)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _kept(
+    answer: Model | Refusal, listed: Model, source: str, store: Descriptions
+) -> Model | Refusal:
+    if isinstance(answer, Refusal) or not answer.described:
+        return answer
+    if answer.id != listed.id:
+        store.rename(source, listed.id, answer.id)
+    store.describe(answer)
+    return answer

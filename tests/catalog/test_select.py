@@ -1,0 +1,259 @@
+"""Selections from the catalog, against a plain reading of what they ask for."""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cache
+
+import pytest
+
+from cache.errors import BadInput
+from catalog import query
+from catalog.model import Model, PublishedResult
+from catalog.select import SORTS, Selection
+from catalog.store import Catalog
+from catalog.words import words_in
+
+N_MODELS = 500
+WORDS = ("bert", "tiny", "news", "Financial", "gguf", "v2", "größe", "模型", "x")
+LABELS = ((), ("negative", "positive"), ("NEG", "pos"), ("neutral", "negative", "positive"),
+          ("LABEL_0", "LABEL_1"), ("-1", "1"))  # fmt: skip
+ASCENDING = {"parameters": "n_parameters", "size": "weight_bytes", "id": "id"}
+DESCENDING = {"downloads": "downloads", "likes": "likes", "newest": "created_at"}
+
+
+def zoo(seed: int = 0) -> list[Model]:
+    """Models that share some facts and lack others."""
+    draw = random.Random(seed)
+
+    def maybe(values: Sequence[object], share: float = 0.7) -> object:
+        return draw.choice(values) if draw.random() < share else None
+
+    def several(values: Sequence[str], most: int = 2) -> tuple[str, ...]:
+        return tuple(draw.sample(values, draw.randint(0, most)))
+
+    def made(at: int) -> Model:
+        name = f"{draw.choice('abcd')}/{draw.choice(WORDS)}-{draw.choice(WORDS)}-{at}"
+        n_values = maybe((3, 100, 2**20, 2**20 + 1, 10**9), 0.5)
+        return Model(
+            name, f"{at:040x}", "hub" if draw.random() < 0.8 else "folder:/x", described=False,
+            task=maybe(("fill-mask", "text-classification")),
+            parameters={} if n_values is None else {"F32": n_values},
+            license=maybe(("mit", "apache-2.0", "Custom", "mit, gpl-3.0")),
+            library=maybe(("transformers", "peft")), languages=several(("en", "de", "zh")),
+            formats=several(("safetensors", "gguf")), tags=several(WORDS, 3),
+            summary=maybe(("A tiny model for financial news.", "Größe zählt"), 0.3),
+            labels=draw.choice(LABELS),
+            base_models=(f"base/{draw.randrange(5)}",) if draw.random() < 0.3 else (),
+            datasets=several(("glue", "imdb")),
+            published=(PublishedResult("glue", "f1", 0.5),) if draw.random() < 0.2 else (),
+            downloads=maybe((0, 1, 1, 5, 20, 21, 22, 1000, 10**9)),
+            likes=maybe((0, 0, 0, 1, 7)), gated=draw.random() < 0.2,
+            created_at=maybe([f"202{y}-0{m}-01T00:00:00.000Z" for y in "01" for m in "123"]),
+            last_modified=maybe([f"2025-0{m}-1{d}T00:00:00.000Z" for m in "123" for d in "12"]),
+        )  # fmt: skip
+
+    return [made(at) for at in range(N_MODELS)]
+
+
+@cache
+def searched_words(id: str, *texts: str) -> frozenset[str]:
+    return frozenset(word for text in (id, *texts) for word in words_in(text))
+
+
+def searched(model: Model) -> frozenset[str]:
+    return searched_words(model.id, *model.tags, *model.labels, model.summary or "")
+
+
+MODELS = zoo()
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
+    """A catalog of all models."""
+    with Catalog(tmp_path_factory.mktemp("full") / "catalog.db") as store:
+        store.upsert(MODELS)
+        yield store
+
+
+def plain(label: str) -> str:
+    return {"neg": "negative", "pos": "positive"}.get(label.casefold(), label.casefold())
+
+
+def fits(model: Model, asked: Selection) -> bool:
+    """The definition of a selection, read out model by model; lineage apart."""
+    licenses = {id.strip() for id in (model.license or "").lower().split(",")}
+    n, size = model.n_parameters, model.weight_bytes
+    ours, theirs = set(map(plain, asked.labels)), set(map(plain, model.labels))
+    label_rules = {
+        "exact": set(asked.labels) == set(model.labels),
+        "normalised": ours == theirs,
+        "superset": ours <= theirs,
+    }
+    return all((
+        asked.task in (None, model.task),
+        not asked.sources or model.source in asked.sources,
+        not asked.languages or set(asked.languages) & set(model.languages),
+        not asked.licenses or {id.lower() for id in asked.licenses} & licenses,
+        not asked.libraries or model.library in asked.libraries,
+        not asked.authors or model.id.split("/")[0] in asked.authors,
+        not asked.formats or set(asked.formats) & set(model.formats),
+        asked.max_bytes is None or (size is not None and size <= asked.max_bytes),
+        asked.min_parameters is None or (n is not None and n >= asked.min_parameters),
+        asked.max_parameters is None or (n is not None and n <= asked.max_parameters),
+        not asked.labels or label_rules[asked.label_match],
+        set(words_in(asked.search or "")) <= searched(model),
+        asked.trained_on is None or asked.trained_on in model.datasets,
+        asked.published_on in (None, *(result.dataset for result in model.published)),
+        asked.gated in (None, model.gated),
+        asked.since is None or (model.last_modified or "") >= asked.since,
+    ))  # fmt: skip
+
+
+def expected(models: Sequence[Model], asked: Selection) -> list[Model]:
+    """The models of a selection in its order, by sorting all of them."""
+    found = [model for model in models if fits(model, asked)]
+    if asked.sort in ASCENDING:
+        column = ASCENDING[asked.sort]
+        found.sort(key=lambda m: ((v := getattr(m, column)) is None, v or (0 if v is None else v)))
+    else:
+        column = DESCENDING.get(asked.sort, "downloads")
+        known = [model for model in found if getattr(model, column) is not None]
+        known.sort(key=lambda model: getattr(model, column), reverse=True)
+        found = known + [model for model in found if getattr(model, column) is None]
+    if asked.sort == "relevance":
+        words = set(words_in(asked.search or ""))
+        found.sort(key=lambda model: not words <= set(words_in(model.id)))
+    end = None if asked.limit is None else asked.offset + asked.limit
+    return found[asked.offset : end]
+
+
+def random_selection(draw: random.Random) -> Selection:
+    """A selection of one to three conditions, every kind of sort and page."""
+    conditions: dict[str, Sequence[object]] = {
+        "task": ("fill-mask", "nothing"), "sources": (("hub",), ("hub", "folder:/x")),
+        "languages": (("de",), ("de", "zh")), "licenses": (("MIT",), ("mit", "apache-2.0")),
+        "libraries": (("peft",),), "authors": (("a",), ("b", "nobody")),
+        "formats": (("gguf",), ("gguf", "safetensors")), "max_bytes": (12, 400, 2**22),
+        "min_parameters": (1, 100, 2**20 + 1), "max_parameters": (3, 99, 2**20),
+        "labels": (("positive", "negative"), ("-1", "1"), ("LABEL_1", "LABEL_0")),
+        "label_match": ("exact", "normalised", "superset"),
+        "search": ("bert", "tiny NEWS", "Grosse größe", "模型", "financial model", '"x" OR *'),
+        "trained_on": ("glue", "none"), "published_on": ("glue",), "gated": (True, False),
+        "since": ("2025-02-12T00:00:00.000Z", "2025-01-01"),
+    }  # fmt: skip
+    chosen = draw.sample(list(conditions), draw.randint(0, 3))
+    facts = {name: draw.choice(conditions[name]) for name in chosen}
+    sorts = [
+        name for name in SORTS if name != "score" and (name != "relevance" or "search" in facts)
+    ]
+    page = {"limit": draw.choice((0, 1, 10, 50, None)), "offset": draw.choice((0, 0, 3, 60))}
+    return Selection(**facts, **page, sort=draw.choice(sorts))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("few", "rare"), [(10, 10**6), (10, 20), (10**6, 0)], ids=["sets", "walks", "reads"]
+)
+def test_selections_are_what_they_say(
+    full: Catalog, few: int, rare: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever way of answering is the cheaper: the same models, order and count."""
+    monkeypatch.setattr(query, "FEW", few)
+    monkeypatch.setattr(query, "RARE", rare)
+    draw = random.Random(rare)
+    for _ in range(70):
+        asked = random_selection(draw)
+        everything = replace(asked, limit=None, offset=0, sort="id")
+        wanted, all_wanted = expected(MODELS, asked), expected(MODELS, everything)
+        assert [m.id for m in full.select(asked)] == [m.id for m in wanted], asked
+        assert full.count(asked) == len(all_wanted), asked
+        assert sorted(m.id for m in full.each(everything)) == [m.id for m in all_wanted], asked
+
+
+def test_selections_follow_what_changes(store: Catalog) -> None:
+    """Other facts, models that go and models that come: the indexes are as if built afresh."""
+    models = [replace(model, source="hub") for model in MODELS]
+    others = [
+        replace(new, id=old.id, source="hub") for old, new in zip(MODELS, zoo(1), strict=True)
+    ]
+    state = store.begin("hub", {})
+    store.keep_page(state, models, [], cursor=None, n_requests=1)
+    store.finish(state, complete=True)
+    state = store.begin("hub", {})
+    store.keep_page(state, others[:400], [], cursor=None, n_requests=1)
+    store.finish(state, complete=True)
+    draw = random.Random(1)
+    for _ in range(40):
+        asked = replace(random_selection(draw), limit=None, offset=0)
+        found = {model.id for model in store.select(asked)}
+        assert found == {model.id for model in others[:400] if fits(model, asked)}, asked
+
+
+def listed(id: str, **facts: object) -> Model:
+    return Model(id, "a" * 40, "hub", described=False, **facts)  # type: ignore[arg-type]
+
+
+def test_lineage_is_followed_through_circles(store: Catalog) -> None:
+    """Everything made from a base, at any remove, and not the base itself."""
+    made_from = {
+        "a": ["x"],
+        "b": ["a"],
+        "c": ["b"],
+        "x": ["c"],
+        "other": ["y"],
+        "mixed": ["y", "a"],
+    }
+    store.upsert(listed(id, base_models=tuple(bases)) for id, bases in made_from.items())
+    found = store.select(Selection(derived_from="x", sort="id"))
+    assert [model.id for model in found] == ["a", "b", "c", "mixed"]
+
+
+def test_generic_outputs_are_found_by_their_real_names(store: Catalog) -> None:
+    """label2id tells them."""
+    store.upsert([listed("a", labels=("LABEL_0", "LABEL_1"), label2id={"no": 0, "yes": 1})])
+    assert store.count(Selection(labels=("Yes", "No"))) == 1
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        '"',
+        "tiny*",
+        "tiny OR",
+        "name:tiny",
+        "NEAR(tiny)",
+        "tiny AND -",
+        "^tiny",
+        "tiny'); --",
+        "{tiny}",
+    ],
+)
+def test_search_is_never_syntax(store: Catalog, search: str) -> None:
+    """Signs are left out; what remains are words, all of which must be there."""
+    store.upsert([listed("a/tiny")])
+    if not words_in(search):
+        with pytest.raises(BadInput, match="no word"):
+            Selection(search=search)
+        return
+    assert store.count(Selection(search=search)) == int(words_in(search) == ["tiny"])
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"sort": "downloads; DROP TABLE models"}, "choose one of downloads, likes, score"),
+        ({"sort": "relevance"}, "needs search"),
+        ({"label_match": "fuzzy"}, "exact, normalised, superset"),
+        ({"formats": ("zip",)}, "safetensors, onnx, pickle, gguf"),
+        ({"languages": "de"}, r"write \('de',\)"),
+        ({"limit": -1}, "whole number"),
+        ({"max_bytes": 2**70}, "whole number"),
+        ({"since": "yesterday"}, "is no date"),
+    ],
+)  # fmt: skip
+def test_a_bad_value_is_answered_with_what_is_allowed(
+    facts: dict[str, object], message: str
+) -> None:
+    """Before anything is read."""
+    with pytest.raises(BadInput, match=message):
+        Selection(**facts)  # type: ignore[arg-type]
