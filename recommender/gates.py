@@ -96,6 +96,7 @@ class Gates:
         """What does not keep a candidate out, and its reader should know."""
         return [
             *contamination(models, self.own_data),
+            *lying_cards(models),
             *self._short_of_memory(candidates),
         ]
 
@@ -181,11 +182,22 @@ def contamination(models: Iterable[Model], own_data: frozenset[str]) -> list[str
     found = [f"{model.id} ({data})" for model, data in named if data is not None]
     if not found:
         return []
-    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
     return [
         f"may have been trained on these very rows, so that their quality here says little about "
-        f"new ones: {', '.join(found[:SHOWN])}{more}"
+        f"new ones: {_first_of(found)}"
     ]
+
+
+def lying_cards(models: Iterable[Model]) -> list[str]:
+    """A warning for models whose files hold other weights than the Hub tells (fault F10)."""
+    found = [
+        f"{model.id} ({model.told_parameters:,} told, {model.n_parameters or 0:,} found)"
+        for model in models
+        if model.told_parameters is not None
+    ]
+    if not found:
+        return []
+    return [f"the Hub tells a wrong number of parameters for {_first_of(found)}"]
 
 
 def to_download_mb(candidate: Candidate) -> float:
@@ -198,6 +210,11 @@ def disk_needed_mb(candidate: Candidate) -> float:
     exported = candidate.recipe.backend != "torch" and candidate.recipe.file is None
     graph_mb = 4 * (candidate.model.n_parameters or 0) / 1e6 if exported else 0.0
     return to_download_mb(candidate) + candidate.predicted_size_mb + graph_mb
+
+
+def _first_of(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{', '.join(names[:SHOWN])}{more}"
 
 
 def _peak_mb(candidate: Candidate) -> float:

@@ -1,5 +1,6 @@
 """Before any label is used: the sources, the models, the pool, its ledger, and the bar."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -552,5 +553,10 @@ def nothing_to_try(declared: Declared) -> str | None:
             f"no {declared.query.task.name} model is known from {places}; crawl with "
             "'recommender catalog crawl', or name a source: --source folder:PATH"
         )
-    first = "; ".join(f"{o.name}: {o.state}: {o.reason}" for o in left_out[:3])
-    return f"no candidate is left to try ({len(left_out)} turned down). {first}"
+    states = Counter(one.state for one in left_out)
+    examples = {one.state: one for one in reversed(left_out)}
+    told = (
+        f"{n} {state}, for instance {examples[state].name}: {examples[state].reason}"
+        for state, n in states.most_common()
+    )
+    return f"no candidate is left to try. Turned down: {'; '.join(told)}"

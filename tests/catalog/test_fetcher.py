@@ -361,6 +361,44 @@ def test_a_disk_that_fills_up_in_a_download_is_named(
     assert "incomplete" not in done.stdout
 
 
+READ_ONLY = """
+import sys
+from catalog.sources.hub import HubSource
+from cache.errors import RecommenderError
+source = HubSource(sys.argv[1], False, sys.argv[2])
+for id in ("demo/ant", "demo/bee"):
+    model = source.model(id)
+    try:
+        folder = source.fetch(model, ["config.json", "model.safetensors"])
+        print(id, sorted(path.name for path in folder.iterdir()))
+    except RecommenderError as error:
+        print(id, type(error).__name__, error)
+source.close()
+"""
+
+
+def test_a_read_only_cache_gives_what_it_has(big: Path, tmp_path: Path) -> None:
+    """A shared cache that nobody may write to: whole models are read, for others a hint (F13)."""
+    cache = tmp_path / "shared"
+    cache.mkdir()
+    mount = f"mount --bind {cache} {cache} && mount -o remount,ro,bind {cache}"
+    if subprocess.run(["unshare", "-rm", "sh", "-c", mount], capture_output=True).returncode:
+        pytest.skip("this machine lets no user mount a file system")
+    with LoopbackHub(big) as hub:
+        source = HubSource(hub.endpoint, False, cache)
+        source.fetch(source.model("demo/ant"), ["config.json", WEIGHTS])
+        source.close()
+        done = subprocess.run(
+            ["unshare", "-rm", "sh", "-c", f'{mount} && exec "$@"', "sh", sys.executable, "-c",
+             READ_ONLY, hub.endpoint, str(cache)],
+            capture_output=True, text=True,
+        )  # fmt: skip
+    ant, bee = done.stdout.splitlines()
+    assert ant == "demo/ant ['config.json', 'model.safetensors']"
+    assert bee.startswith("demo/bee StoreError")
+    assert "HF_HOME" in bee
+
+
 def test_a_folder_that_cannot_be_written_is_named(model: Model, big: Path, tmp_path: Path) -> None:
     """A file in the place of the cache; the message has the way out (fault F13)."""
     (tmp_path / "file").write_text("")

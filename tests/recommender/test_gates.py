@@ -202,6 +202,12 @@ def test_training_on_the_same_data_is_a_warning() -> None:
     assert Gates(own_data=frozenset({"reviews.csv"})).warnings(models, ()) == []
 
 
+def test_a_card_that_lies_about_its_size_is_a_warning() -> None:
+    """It is judged by what its files hold, and the reader learns of it (fault F10)."""
+    (warning,) = Gates().warnings([replace(MODEL, told_parameters=333_312), MODEL], ())
+    assert warning.endswith("for demo/ant (333,312 told, 20,000,000 found)")
+
+
 # ---------------------------------------------------------------------- memory as Linux tells it
 MEMINFO = "MemTotal:       8000000 kB\nMemAvailable:   4000000 kB\n"
 
