@@ -170,8 +170,8 @@ def show(line: str) -> None:
 def report(figures: Figures) -> str:
     """The text of catalog.md."""
     intro = f"""{figures["n_models"]:,} models of a synthetic Hub on this machine, listed in pages
-of {PAGE_ROWS:,}. Written by `{figures["command"]}`, {figures["written"]}. Each client is a process of
-its own; they take turns on the same pages, {n_turns(figures)} turns each, in changing order."""
+of {PAGE_ROWS:,}. Written by `{figures["command"]}`, {figures["written"]}. Each client is a process
+of its own; they take turns on the same pages, {n_turns(figures)} turns each, in changing order."""
     parts = ["# What a catalog of millions costs", paragraph(intro), crawling(figures)]
     parts += [keeping(figures), asking(figures), remarks(figures)]
     return "\n\n".join(parts) + "\n"

@@ -8,16 +8,16 @@ import argparse
 import threading
 from collections.abc import Iterable
 
-from catalog.exchange import Answer, Request, refusal
-from catalog.faults import Fault
-from catalog.hub_answers import Hosting, Repository, answer
-from catalog.hub_listing import SORTS, cursor_text, cursor_value, next_link
-from catalog.hub_server import HubServer
-from catalog.quota import Quota
-from catalog.synthetic_files import SyntheticModel
-from catalog.synthetic_listing import Listing, list_models
-from catalog.synthetic_models import Population
-from catalog.synthetic_rows import BASIC_FIELDS, COLUMNS, Rows, StemTexts
+from catalog.loopback.answers import Hosting, Repository, answer
+from catalog.loopback.exchange import Answer, Request, refusal
+from catalog.loopback.faults import Fault
+from catalog.loopback.listing import SORTS, cursor_text, cursor_value, next_link
+from catalog.loopback.quota import Quota
+from catalog.loopback.server import HubServer
+from catalog.loopback.synthetic_files import SyntheticModel
+from catalog.loopback.synthetic_listing import Listing, list_models
+from catalog.loopback.synthetic_models import Population
+from catalog.loopback.synthetic_rows import BASIC_FIELDS, COLUMNS, Rows, StemTexts
 
 PAGE_ROWS = 1000
 N_LISTINGS_KEPT = 4  # of 32 MB each at 2,000,000 models

@@ -9,13 +9,13 @@ import threading
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from catalog.exchange import Answer, Request
-from catalog.faults import Fault
-from catalog.hosted import DATA_KINDS, hosted_repositories
-from catalog.hub_answers import Hosting, answer
-from catalog.hub_listing import listing
-from catalog.hub_server import HubServer
-from catalog.quota import Quota
+from catalog.loopback.answers import Hosting, answer
+from catalog.loopback.exchange import Answer, Request
+from catalog.loopback.faults import Fault
+from catalog.loopback.hosted import DATA_KINDS, hosted_repositories
+from catalog.loopback.listing import listing
+from catalog.loopback.quota import Quota
+from catalog.loopback.server import HubServer
 
 
 class LoopbackHub(HubServer):
@@ -26,7 +26,7 @@ class LoopbackHub(HubServer):
     `disabled`, `safetensors`, ...); its `renamed_from` lists former ids, which are redirected.
     `gated` ids give their files only to requests with `token`, and private ones are hidden
     without it. Files are read afresh for each request. `faults` go wrong as planned
-    (catalog.faults), and more API requests than `quota` are refused.
+    (catalog.loopback.faults), and more API requests than `quota` are refused.
     """
 
     def __init__(

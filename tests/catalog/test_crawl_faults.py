@@ -18,8 +18,8 @@ import pytest
 
 from cache.errors import RecommenderError, SourceUnavailable
 from catalog.crawl import Crawled, crawl
-from catalog.exchange import Answer, Request
-from catalog.faults import (
+from catalog.loopback.exchange import Answer, Request
+from catalog.loopback.faults import (
     Action,
     Fault,
     close,
@@ -32,7 +32,7 @@ from catalog.faults import (
     status,
     truncate,
 )
-from catalog.quota import Quota
+from catalog.loopback.quota import Quota
 from catalog.sources.hub import HubSource
 from catalog.sources.hub_client import Patience
 from catalog.store import Catalog

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cache.errors import SourceUnavailable
 from catalog.details import describe_all
-from catalog.faults import Fault, close, redirect, status
+from catalog.loopback.faults import Fault, close, redirect, status
 from catalog.model import Model
 from catalog.policy import Refusal
 from catalog.rows import to_row

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import pytest
 
-from catalog.exchange import Request
-from catalog.faults import (
+from catalog.loopback.exchange import Request
+from catalog.loopback.faults import (
     Action,
     Fault,
     change,
@@ -29,7 +29,7 @@ from catalog.faults import (
     status,
     truncate,
 )
-from catalog.quota import Quota, QuotaMeter
+from catalog.loopback.quota import Quota, QuotaMeter
 from catalog.testing import LoopbackHub
 
 Serve = Callable[..., LoopbackHub]

@@ -22,7 +22,8 @@ from cache.errors import (
 )
 from catalog.deliveries import Deliveries
 from catalog.downloads import Downloads, repository_folder, snapshot_folder
-from catalog.faults import (
+from catalog.fetcher import Pace, Settings
+from catalog.loopback.faults import (
     Action,
     Fault,
     close,
@@ -34,7 +35,6 @@ from catalog.faults import (
     status,
     truncate,
 )
-from catalog.fetcher import Pace, Settings
 from catalog.model import File, Model
 from catalog.sources.hub import HubSource
 from catalog.store import Catalog

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from huggingface_hub import HfApi
 
-from catalog.exchange import Request
+from catalog.loopback.exchange import Request
+from catalog.loopback.synthetic_rows import COLUMNS
 from catalog.sources.hub import HubSource
 from catalog.synthetic import SyntheticHub
-from catalog.synthetic_rows import COLUMNS
 
 N = 40_000  # more than one model for some stems
 

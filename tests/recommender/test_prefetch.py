@@ -12,9 +12,9 @@ from cache.errors import AccessRequired
 from cache.paths import Home
 from catalog.deliveries import Deliveries
 from catalog.downloads import snapshot_folder
-from catalog.exchange import Answer, Request
-from catalog.faults import Fault, drip, status
 from catalog.fetcher import Pace, Settings
+from catalog.loopback.exchange import Answer, Request
+from catalog.loopback.faults import Fault, drip, status
 from catalog.model import Model
 from catalog.sources.hub import HubSource
 from catalog.testing import LoopbackHub

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol, TypeVar  # Any: the Hub's JSON
 from urllib.parse import urlencode
 
-from catalog.exchange import Answer, Request, refusal
+from catalog.loopback.exchange import Answer, Request, refusal
 from catalog.untrusted import count, mapping, texts
 
 UNITS: Mapping[str, float] = {"": 1, "K": 1e3, "M": 1e6, "B": 1e9}

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from catalog.synthetic_models import (
+from catalog.loopback.synthetic_models import (
     Integers,
     Population,
     Stem,
@@ -20,7 +20,7 @@ from catalog.synthetic_models import (
     to_json,
     uniform,
 )
-from catalog.synthetic_tables import GATED, LANGUAGES, LICENSES
+from catalog.loopback.synthetic_tables import GATED, LANGUAGES, LICENSES
 
 METRIC_SALT = 500
 BASIC_FIELDS = (

@@ -7,8 +7,8 @@ from types import MappingProxyType
 from typing import Any, Protocol  # Any: the Hub's JSON
 from urllib.parse import parse_qs, unquote
 
-from catalog.exchange import Answer, Request, refusal
-from catalog.hosted_files import HostedFile, paths_info, tree
+from catalog.loopback.exchange import Answer, Request, refusal
+from catalog.loopback.hosted_files import HostedFile, paths_info, tree
 
 KIND = r"/api/(?P<kind>models|datasets|spaces)"
 ID = r"(?P<id>[^/]+(?:/[^/]+)?)"

@@ -19,7 +19,7 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.synthetic_tables import (
+from catalog.loopback.synthetic_tables import (
     BASES,
     DECODERS,
     GATED,

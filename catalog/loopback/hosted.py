@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any  # the Hub's JSON
 
 from catalog.config import ConfigFacts
-from catalog.exchange import Answer
 from catalog.hashes import sha256_of
-from catalog.hosted_files import HostedFile, commit_of
+from catalog.loopback.exchange import Answer
+from catalog.loopback.hosted_files import HostedFile, commit_of
 from catalog.model import File, Model
 from catalog.protocols import HashMemo
 from catalog.repository import (

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any  # the Hub's JSON
 
-from catalog.exchange import Answer, Request, Wire
+from catalog.loopback.exchange import Answer, Request, Wire
 
 BLOCK = b" " * (1 << 20)
 GZIP_WINDOW = 31  # zlib's name for the gzip format

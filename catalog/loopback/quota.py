@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from catalog.exchange import Answer, Request, refusal
+from catalog.loopback.exchange import Answer, Request, refusal
 
 
 @dataclass(frozen=True, slots=True)

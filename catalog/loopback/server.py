@@ -9,9 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
-from catalog.exchange import Answer, Request
-from catalog.faults import Fault, FaultPlan
-from catalog.quota import Quota, QuotaMeter
+from catalog.loopback.exchange import Answer, Request
+from catalog.loopback.faults import Fault, FaultPlan
+from catalog.loopback.quota import Quota, QuotaMeter
 
 DRIPS_PER_S = 20
 

@@ -8,11 +8,11 @@ from typing import Any  # the Hub's JSON
 
 import numpy as np
 
-from catalog.exchange import Answer, refusal
-from catalog.hosted_files import HostedFile
+from catalog.loopback.exchange import Answer, refusal
+from catalog.loopback.hosted_files import HostedFile
+from catalog.loopback.synthetic_models import Population, Stem
+from catalog.loopback.synthetic_rows import COLUMNS, Rows, StemTexts
 from catalog.model import BYTES_BY_DTYPE
-from catalog.synthetic_models import Population, Stem
-from catalog.synthetic_rows import COLUMNS, Rows, StemTexts
 from catalog.untrusted import mapping, texts
 
 SHARD_VALUES = 2_500_000_000

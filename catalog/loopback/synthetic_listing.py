@@ -7,9 +7,9 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.hub_listing import bounds_of
-from catalog.synthetic_models import Integers, Population, Stem, owner_number
-from catalog.synthetic_tables import LANGUAGES, LICENSES, Shares
+from catalog.loopback.listing import bounds_of
+from catalog.loopback.synthetic_models import Integers, Population, Stem, owner_number
+from catalog.loopback.synthetic_tables import LANGUAGES, LICENSES, Shares
 
 Mask = NDArray[np.bool_]
 NUMBER_BITS = 24
