@@ -60,7 +60,13 @@ def one_at_a_time(path: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f"{path.name}.lock")
     with closing(sqlite3.connect(beside, timeout=LOCK_TIMEOUT_S, isolation_level=None)) as lock:
-        lock.execute("BEGIN EXCLUSIVE")
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"another process has held {beside} for {LOCK_TIMEOUT_S:g} s ({error}); "
+                "end it, or choose another folder with RECOMMENDER_HOME"
+            ) from error
         yield
 
 

@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from catalog.model import Model
 
@@ -85,7 +85,9 @@ def advance(
     cursor: str | None,
 ) -> CrawlState:
     """Notes a page: what it held, and where the next one starts."""
-    newest = max((model.last_modified for model in models if model.last_modified), default=None)
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()  # later than that is a lie
+    times = (model.last_modified for model in models)
+    newest = max((time for time in times if time and time < tomorrow), default=None)
     connection.execute(
         "UPDATE crawls SET n_models = n_models + ?, n_refused = n_refused + ?,"
         " n_requests = n_requests + ?, cursor = ?,"

@@ -74,12 +74,16 @@ class Downloads:
     def begin(self, cache: Path, commit: Commit, paths: Iterable[str]) -> None:
         """Note that files which were not in the cache are about to come there."""
         self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.executemany(
-            "INSERT OR REPLACE INTO files (cache, id, revision, path, pid, is_whole, used)"
-            " VALUES (?, ?, ?, ?, ?, 0, (SELECT COALESCE(MAX(used), 0) + 1 FROM files))",
-            [(str(cache), *commit, path, os.getpid()) for path in paths],
-        )
-        self._connection.execute("COMMIT")
+        try:
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO files (cache, id, revision, path, pid, is_whole, used)"
+                " VALUES (?, ?, ?, ?, ?, 0, (SELECT COALESCE(MAX(used), 0) + 1 FROM files))",
+                [(str(cache), *commit, path, os.getpid()) for path in paths],
+            )
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
 
     def finish(self, cache: Path, commit: Commit) -> None:
         """Note what is there of a commit, its files come or given up, and that it was used now."""

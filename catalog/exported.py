@@ -70,15 +70,15 @@ def export_catalog(
 ) -> int:
     """Writes the selected models (without a selection all) to a file, and tells how many.
 
-    Private models are left out. The file appears whole or not at all. Raises BadInput where it
-    cannot be written.
+    Private models are left out, and so are those of folders of this machine, unless the selection
+    names them. The file appears whole or not at all. Raises BadInput where it cannot be written.
     """
     chosen = selection or Selection(limit=None)
     n_models = 0
     with _written_whole(path) as file:
         lines = _Lines(file)
         lines.add({"format": FORMAT, "version": VERSION, "written_at": now()})
-        for model in _public(store.each(chosen)):
+        for model in _public(store.each(chosen), named=bool(chosen.sources)):
             lines.add({"model": to_record(model)})
             n_models += 1
             if progress and n_models % BATCH == 0:
@@ -229,8 +229,9 @@ def _row(line: bytes, position: int) -> Model | Refusal:
         return Refusal(f"(line {position + 1})", "corrupt", str(error))
 
 
-def _public(models: Iterable[Model]) -> Iterator[Model]:
-    return (model for model in models if not model.private)
+def _public(models: Iterable[Model], *, named: bool) -> Iterator[Model]:
+    """Neither private models, nor those of this machine's folders unless these were named."""
+    return (model for model in models if not model.private and (named or not model.is_local))
 
 
 def _batches(rows: Iterable[Model | Refusal]) -> Iterator[list[Model | Refusal]]:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from catalog.ids import id_problem
 from catalog.model import File, Model, PublishedResult
 from catalog.policy import Refusal, path_trick
-from catalog.untrusted import Unreadable, count, number, text
+from catalog.untrusted import COUNT_LIMIT, Unreadable, count, number, text
 
 COMMIT = re.compile(r"[0-9a-f]{40}|")
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -129,6 +129,13 @@ def _counts(value: object) -> dict[str, int]:
     return {_text(name) if name else "": _count(n) for name, n in value.items()}
 
 
+def _parameters(value: object) -> dict[str, int]:
+    found = _counts(value)
+    if sum(found.values()) >= COUNT_LIMIT:
+        raise Unreadable(f"{sum(found.values()):,} parameters; at most 2^53 are believed")
+    return found
+
+
 def _ids(value: object) -> tuple[str, ...]:
     return tuple(_id(item) for item in _items(value))
 
@@ -164,7 +171,7 @@ def _result(item: list[Any]) -> PublishedResult:
 READERS: Mapping[str, Callable[[object], Any]] = MappingProxyType(
     {
         "id": _id, "revision": _revision, "source": _source, "task": _text,
-        "parameters": _counts, "files": _files, "architecture": _text, "model_type": _text,
+        "parameters": _parameters, "files": _files, "architecture": _text, "model_type": _text,
         "labels": _labels, "label2id": _counts, "n_layers": _count, "embedding_parameters": _count,
         "max_length": _count, "has_remote_code": _flag, "license": _text, "languages": _texts,
         "library": _text, "base_models": _texts, "datasets": _texts, "published": _results,

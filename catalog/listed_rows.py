@@ -11,7 +11,7 @@ from catalog.config import ConfigFacts
 from catalog.hub_rows import COMMIT, read_id
 from catalog.model import Model, PublishedResult
 from catalog.policy import Refusal
-from catalog.untrusted import count, mapping, text
+from catalog.untrusted import count, is_deep, mapping, text
 
 LISTED_FIELDS = (
     "author", "cardData", "config", "createdAt", "disabled", "downloads", "gated", "lastModified",
@@ -100,6 +100,8 @@ def read_listed(row: object, position: int, source: str) -> Model | Refusal:
     id = read_id(row, position)
     if isinstance(id, Refusal):
         return id
+    if is_deep(row):
+        return Refusal(id, "corrupt", "the Hub listed it with JSON nested too deeply")
     told = mapping(row)
     revision = told.get("sha")
     is_commit = isinstance(revision, str) and COMMIT.fullmatch(revision)

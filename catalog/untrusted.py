@@ -9,6 +9,7 @@ from cache.errors import RecommenderError
 
 JSON_LIMIT_BYTES = 5_000_000
 DEPTH_LIMIT = 50
+DIGITS_LIMIT = 20
 COUNT_LIMIT = 2**53  # beyond it, neither SQLite's nor JSON's integers are safe
 
 
@@ -24,17 +25,40 @@ def parse_object(text: bytes, *, limit_bytes: int = JSON_LIMIT_BYTES) -> dict[st
     return value
 
 
-def parse_json(text: bytes, *, limit_bytes: int = JSON_LIMIT_BYTES) -> Any:
-    """A JSON value whose NaN and Infinity are None. Raises Unreadable."""
+def parse_json(
+    text: bytes, *, limit_bytes: int = JSON_LIMIT_BYTES, depth: int | None = DEPTH_LIMIT
+) -> Any:
+    """A JSON value whose NaN and Infinity are None. Raises Unreadable.
+
+    Without a `depth`, whoever reads its parts asks `is_deep` of each.
+    """
     if len(text) > limit_bytes:
         raise Unreadable(f"{len(text):,} bytes of JSON; at most {limit_bytes:,} are read")
     try:
-        value = json.loads(text, parse_constant=lambda _name: None)
+        value = _load(text)
     except (ValueError, RecursionError) as error:  # ValueError: not JSON, or not UTF-8
         raise Unreadable(f"not JSON: {_reason(error)}") from error
-    if _deeper_than(value, DEPTH_LIMIT):
-        raise Unreadable(f"JSON nested deeper than {DEPTH_LIMIT} levels")
+    if depth is not None and _deeper_than(value, depth):
+        raise Unreadable(f"JSON nested deeper than {depth} levels")
     return value
+
+
+def is_deep(value: object) -> bool:
+    """Whether a JSON value is nested deeper than is read."""
+    return _deeper_than(value, DEPTH_LIMIT)
+
+
+def _load(text: bytes) -> Any:
+    try:
+        return json.loads(text, parse_constant=lambda _name: None)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # a number of thousands of digits, which Python refuses to read
+        return json.loads(text, parse_constant=lambda _name: None, parse_int=_whole_number)
+
+
+def _whole_number(digits: str) -> int | None:
+    return int(digits) if len(digits) <= DIGITS_LIMIT else None
 
 
 def text(value: object) -> str | None:

@@ -16,6 +16,7 @@ from catalog.untrusted import Unreadable, count, mapping, parse_object, text
 
 LENGTH_BYTES = 8
 SHARDS_LIMIT = 200  # each costs a request; the largest real models have about 190
+DIMENSIONS_LIMIT = 64
 HEADER_LIMIT_BYTES = 25_000_000  # the limit of huggingface_hub; the largest real ones hold 10 MB
 
 
@@ -89,10 +90,14 @@ def stored_bytes(parameters: Mapping[str, int]) -> float:
 def _read_tensor(name: str, tensor: Mapping[str, object]) -> tuple[str, int, int]:
     """The dtype, the number of values and the number of bytes, which must agree."""
     dtype = text(tensor.get("dtype")) or "no dtype"
-    n_values = math.prod(_counts(name, tensor.get("shape")))
+    shape = _counts(name, tensor.get("shape"))
+    if len(shape) > DIMENSIONS_LIMIT:
+        raise Unreadable(f"tensor {name[:80]!r} has {len(shape):,} dimensions")
+    n_values = math.prod(shape)
     start, end = (*_counts(name, tensor.get("data_offsets")), 0, 0)[:2]
     wanted_bytes = BYTES_BY_DTYPE.get(dtype, 0) * n_values
-    if end < start or (wanted_bytes and wanted_bytes != end - start):
+    too_many = n_values > 8 * max(end - start, 0)  # of a dtype that we do not know: 1 bit each
+    if end < start or too_many or (wanted_bytes and wanted_bytes != end - start):
         raise Unreadable(
             f"tensor {name[:80]!r} states {n_values:,} {dtype} in {end - start:,} bytes"
         )

@@ -65,6 +65,7 @@ class Bench:
     conditions: str  # what timings and memory depend on besides the candidate
     stop_at: float | None = None  # of time.monotonic()
     downloaded: dict[tuple[str, str], float] = field(default_factory=dict)  # file -> MB
+    coming: set[tuple[str, str]] = field(default_factory=set)  # what the last prefetch began
     judged: dict[str, "Judgement"] = field(default_factory=dict)  # by the candidate's name
 
     def key(self, candidate: Candidate) -> str:
@@ -229,6 +230,8 @@ def prefetch(bench: Bench, candidate: Candidate) -> bool:
     except tuple(FETCH_STATES):
         return False
     if begun:
+        bench.coming.clear()
+        bench.coming.update(spent.keys() - bench.downloaded.keys())
         bench.downloaded.update(spent)
     return begun
 
@@ -236,10 +239,10 @@ def prefetch(bench: Bench, candidate: Candidate) -> bool:
 def stop_prefetching(bench: Bench) -> None:
     """End a download that goes on beside: it would disturb timings. Its bytes stay counted."""
     for source in bench.sources.values():
-        given_up = source.cancel() if isinstance(source, Prefetching) else None
-        if given_up is not None:
-            for name, path in [key for key in bench.downloaded if key[0] == given_up.name]:
-                bench.downloaded[f"{name}, given up", path] = bench.downloaded.pop((name, path))
+        if isinstance(source, Prefetching) and source.cancel() is not None:
+            for name, path in bench.coming & bench.downloaded.keys():
+                given_up = f"{name}, given up as file {len(bench.downloaded)}"
+                bench.downloaded[given_up, path] = bench.downloaded.pop((name, path))
 
 
 def protect(bench: Bench, candidate: Candidate | None) -> None:

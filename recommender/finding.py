@@ -10,7 +10,7 @@ from cache.measurements import Measurements
 from cache.paths import Home
 from evaluators.hardware import library_versions, machine
 from evaluators.samples import Samples
-from recommender.assessment import TOO_NOISY
+from recommender.assessment import EVIDENCE_VERSION, TOO_NOISY
 from recommender.bench import Bench, conditions_key
 from recommender.builder import is_built
 from recommender.costs import CostModel, forecast, spent_key
@@ -86,7 +86,9 @@ def answer(
         key = answer_key(bench, declared)
         stored = store.answer(key)
         if stored is not None:
-            return replace(Recommendation.from_json(stored).remembered(), command=command)
+            known = Recommendation.from_json(stored).remembered()
+            plan = replace(known.plan, warnings=declared.warnings)  # these change with the hours
+            return replace(known, command=command, plan=plan)
         for note in (*samples.notes, *declared.warnings):
             progress.say(note)
         progress.say(declared.plan.sentence())
@@ -197,4 +199,4 @@ def answer_key(bench: Bench, declared: Declared) -> str:
     opened = declared.opened
     ledger: JSONValue = [opened.hash, list(opened.batch_ends)] if opened else None
     everything: JSONValue = [asked, ledger, keys, baseline, left_out, bench.conditions]
-    return digest([SCHEMA_VERSION, everything])
+    return digest([SCHEMA_VERSION, EVIDENCE_VERSION, everything])

@@ -112,7 +112,7 @@ def _fit(candidate: Candidate, gates: Gates) -> Fit:
 
 
 def _why_not(candidate: Candidate, gates: Gates, peak_mb: float) -> str:
-    barred = gates.bar_candidate(candidate)
+    barred = gates.bar_candidate(candidate) or gates.bar_now(candidate)
     if barred is not None:
         return barred[1]
     safe_mb = gates.room.safe_available_mb

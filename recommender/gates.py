@@ -85,12 +85,16 @@ class Gates:
         return self._bar_license(model, query) or bar_quantised(model)
 
     def bar_candidate(self, candidate: Candidate) -> Barred | None:
-        """Why a candidate cannot be tried on this machine or within the budgets, or None.
+        """Why a candidate is too large for this machine's memory, or None."""
+        return self._bar_memory(candidate)
+
+    def bar_now(self, candidate: Candidate) -> Barred | None:
+        """Why a candidate is beyond this search's budgets or what the disk has free, or None.
 
         The reasons hold no figure that changes from one hour to the next: they enter the key under
         which an answer is remembered.
         """
-        return self._bar_memory(candidate) or self._bar_disk(candidate)
+        return self._bar_disk(candidate)
 
     def warnings(self, models: Sequence[Model], candidates: Sequence[Candidate]) -> list[str]:
         """What does not keep a candidate out, and its reader should know."""

@@ -16,7 +16,6 @@ from catalog.downloads import Downloads
 from catalog.model import Model
 from catalog.policy import Refusal
 from catalog.protocols import Source
-from catalog.select import Selection
 from catalog.store import Catalog
 from evaluators.candidate import Candidate
 from evaluators.measurement import State
@@ -38,7 +37,7 @@ from recommender.plugins import installed, plugin
 from recommender.progress import Progress
 from recommender.query import Query
 from recommender.recommendation import Plan
-from recommender.space import LeftOut, Pool, declare_pool
+from recommender.space import LeftOut, Pool, affordable, declare_pool
 
 CRAWL_LIMIT = 200
 """Models that `find` lists by itself when the catalog knows nothing for the task."""
@@ -143,11 +142,11 @@ class Shelf:
         crawl(source, self.catalog, task=task, limit=limit)
 
     def _listed(self, source: Source, query: Query) -> Sequence[Model]:
-        """A folder's models for the task; of all else the most promising, more than are needed."""
+        """A folder's models for the task; of all else the most downloaded, more than are needed."""
         local = source.name.startswith("folder:")
         limit = None if local else MOST_LISTED * query.max_candidates
-        chosen = Selection(task=query.task.name, sources=(source.name,), sort="score", limit=limit)
-        return self.catalog.select(chosen)
+        # By downloads: the stored score holds results that may be of the user's own rows.
+        return self.catalog.select(task=query.task.name, sources=(source.name,), limit=limit)
 
     def base_model(self, id: str) -> Model | None:
         """A model up somebody's lineage, as far as the catalog knows it."""
@@ -366,6 +365,8 @@ def declare(
     )
     rows, units = arranged_units(rows, units, opened.order)
     pool, metadata = _covered(query, pool, metadata, opened)
+    pool, kept = affordable(pool, gates)
+    metadata = tuple(metadata[at] for at in kept)
     goals = {key: goal for key, goal in opened.goals.items() if goal is not None}
     bar = Bar(asked, units.n, opened.batch_ends, goals)
     warnings = [*([opened.note] if opened.note else []), *known, *earned]

@@ -114,6 +114,21 @@ def declare_pool(
     return Pool(tuple(ordered), tuple(search.left_out))
 
 
+def affordable(pool: Pool, gates: Gates) -> tuple[Pool, tuple[int, ...]]:
+    """The candidates within this search's budgets and this hour's disk, and their places before.
+
+    Asked after the pool was declared: a budget that is lifted later brings a candidate back.
+    """
+    barred = [gates.bar_now(candidate) for candidate in pool.candidates]
+    kept = tuple(at for at, reason in enumerate(barred) if reason is None)
+    out = tuple(
+        LeftOut(candidate.name, *reason)
+        for candidate, reason in zip(pool.candidates, barred, strict=True)
+        if reason is not None
+    )
+    return Pool(tuple(pool.candidates[at] for at in kept), (*pool.left_out, *out)), kept
+
+
 @dataclass(slots=True)
 class _Admission:
     """The candidates that were let in so far, and who was left out."""

@@ -294,7 +294,7 @@ class HubClient:
 
     def _moved(self, asked: _Asked, url: str, reply: Reply) -> str:
         """Where a redirection leads. Only a file may lie on another host."""
-        following = urljoin(url, reply.headers.get("Location", ""))
+        following = self._joined(url, reply.headers.get("Location", ""))
         if _origin(following) == _origin(self.endpoint):
             return following
         is_near = _is_loopback(following) and not _is_loopback(self.endpoint)
@@ -304,15 +304,23 @@ class HubClient:
 
     def _next(self, url: str, link: str) -> str:
         """The next page's address. Another host would be sent the token: it is refused."""
-        following = urljoin(url, link)
+        following = self._joined(url, link)
         if _origin(following) != _origin(self.endpoint):
             where = self._shown(following)
             raise Failing(f"{self.endpoint} continues its listing at {where}; not followed")
         return following
 
+    def _joined(self, url: str, link: str) -> str:
+        try:
+            following = urljoin(url, link)
+            _origin(following)
+        except ValueError as error:
+            raise Failing(f"{self.endpoint} leads to no address: {ascii(link)[:200]}") from error
+        return following
+
     def _parse(self, reply: Reply) -> Any:
         try:
-            return parse_json(reply.content, limit_bytes=PAGE_LIMIT_BYTES)
+            return parse_json(reply.content, limit_bytes=PAGE_LIMIT_BYTES, depth=None)
         except Unreadable as error:
             what = f"{self.endpoint} does not answer as a Hub: {error}"
             raise _Passing(Failing(what)) from error
@@ -373,7 +381,7 @@ def asked_pause_s(headers: Mapping[str, str]) -> float | None:
         until = parsedate_to_datetime(told)
         now = parsedate_to_datetime(headers.get("Date", ""))
         return max(0.0, (until - now).total_seconds())
-    except (ValueError, TypeError):  # TypeError: one date has a time zone, the other none
+    except (ValueError, TypeError, OverflowError):  # TypeError: one has a time zone, one none
         return None
 
 

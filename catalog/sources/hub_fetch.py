@@ -45,6 +45,7 @@ from catalog.fetcher import (
     gated_reason,
 )
 from catalog.hashes import sha256_of
+from catalog.hub_rows import SHA256
 from catalog.untrusted import Unreadable
 
 RETRY_S = 1.0
@@ -199,6 +200,8 @@ class HubFetch:
             problem, checked = _problem(place, wanted)
             if not problem:
                 return checked
+            if _is_as_named(place.resolve()):
+                break  # the file is what the Hub gave: what was told of it is wrong
             place.resolve().unlink(missing_ok=True)  # no other tool shall take it for the file
             place.unlink(missing_ok=True)
         raise Unreadable(f"{order.id}@{order.revision[:8]}: {problem}")
@@ -228,6 +231,11 @@ class HubFetch:
         """One line without the token, whatever an error quotes."""
         line = (text.splitlines() or [""])[0][:REASON_LENGTH]
         return line.replace(self._token, "***") if isinstance(self._token, str) else line
+
+
+def _is_as_named(blob: Path) -> bool:
+    """Whether a file of the cache has the SHA-256 that it is named by, as large ones are."""
+    return SHA256.fullmatch(blob.name) is not None and sha256_of(blob) == blob.name
 
 
 def _problem(place: Path, wanted: Wanted) -> tuple[str, Checked | None]:

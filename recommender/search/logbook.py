@@ -4,6 +4,7 @@ import os
 import platform
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -23,7 +24,7 @@ BELIEVED_S = 3600.0
 was killed, as each container is another machine. A candidate takes minutes."""
 
 TOKEN = uuid4().hex[:8]
-"""Tells this process from an ended one that had the same id, as is common in containers."""
+"""Tells this process from an ended one that had the same id, where the kernel tells no times."""
 
 
 class Logbook:
@@ -36,8 +37,10 @@ class Logbook:
         self._pending: list[int] = []
         self._start: int | None = None
 
-    def read(self, study: Study) -> tuple[list[tuple[int, Standing]], set[int]]:
-        """The standings told since the last reading, and the contenders that are being run.
+    def read(self, study: Study) -> tuple[list[tuple[int, int, Standing]], set[int]]:
+        """What was told since the last reading, and the contenders that are being run.
+
+        First (trial, contender, standing) of each finished trial.
 
         A failure that an earlier search met is not told: whoever keeps failures says which of
         them still hold (the standings that a search begins with).
@@ -54,16 +57,19 @@ class Logbook:
                 if index is not None and _is_running(trial):
                     running.add(index)
             elif index is not None and (standing := self._standing(trial)) is not None:
-                told.append((index, standing))
+                told.append((number, index, standing))
         self._pending, self._n_read = pending, len(trials)
         return told, running
 
     def catch_up(self, policy: Policy, study: Study) -> set[int]:
         """Let the policy learn what the trials told; the contenders that are being run."""
         told, running = self.read(study)
-        for index, standing in told:
+        for number, index, standing in told:
             known = policy.standings.get(index)
-            if known is None or standing.n_seen >= known.n_seen:
+            # What a search begins with was judged again: of as many units, it knows better.
+            known_units = -1 if known is None else known.n_seen
+            is_new = number >= (self._start or 0)
+            if standing.n_seen > known_units or (is_new and standing.n_seen == known_units):
                 policy.learn(index, standing)
         return running
 
@@ -111,7 +117,21 @@ def as_json(standing: Standing) -> dict[str, Any]:  # Any: numbers, booleans and
 
 def this_process() -> str:
     """The host, the process id and a token, which tell a killed search from a living one."""
-    return f"{platform.node()}:{os.getpid()}:{TOKEN}"
+    return mark_of(os.getpid())
+
+
+def mark_of(pid: int) -> str:
+    """What trials of a process of this machine carry."""
+    return f"{platform.node()}:{pid}:{_token(pid) or TOKEN}"
+
+
+def _token(pid: int) -> str:
+    """When a process was started, in the kernel's ticks; empty where that is not told."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("utf-8", errors="replace")
+    except OSError:
+        return ""
+    return stat.rpartition(")")[2].split()[19]  # starttime, proc(5)
 
 
 def is_dead(process: object) -> bool:
@@ -122,14 +142,14 @@ def is_dead(process: object) -> bool:
     if host != platform.node():
         return False
     if int(pid) == os.getpid():
-        return token != TOKEN
+        return str(process) != this_process()
     try:
         os.kill(int(pid), 0)
     except ProcessLookupError:
         return True
     except OSError:
-        return False
-    return False
+        pass  # somebody else's, and alive
+    return _token(int(pid)) not in ("", token)
 
 
 def runs_here(process: object) -> bool:

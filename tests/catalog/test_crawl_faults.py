@@ -3,6 +3,7 @@
 The faults are those of the list F01-F19, injected for real by the loopback Hub's plan.
 """
 
+import functools
 import json
 import logging
 import os
@@ -112,6 +113,7 @@ LASTING: dict[str, tuple[Action, str]] = {
     "F05 the same page": (link(), "again and again"),
     "F05 another port": (link("http://127.0.0.1:1/api/models"), "not followed"),
     "F05 another scheme": (link("ftp://127.0.0.1/api/models"), "not followed"),
+    "F05 no address": (link("https://[bad"), "leads to no address"),
     "F05 moved away": (redirect("http://127.0.0.1:1/api/models"), "not followed"),
     "F05 moved in circles": (redirect("/api/models?cursor=x"), "redirects without end"),
 }
@@ -269,6 +271,19 @@ def test_values_that_json_does_not_know_are_absent(store: Catalog) -> None:
     with served(Fault(LISTING, None, replace(page))) as hub:
         run(hub, store)
     assert (store.get("demo/odd").downloads, store.get("demo/odd").likes) == (None, None)
+
+
+def test_one_absurd_row_costs_no_page(store: Catalog) -> None:
+    """F09: JSON nested a hundred deep, and a number of ten thousand digits."""
+    deep = functools.reduce(lambda inner, _: [inner], range(100), 1)
+    page = json.dumps([{"id": "demo/deep", "cardData": deep}, {"id": "demo/good"}])
+    page = page.replace(
+        ']}, {"id": "demo/good"', ']}, {"id": "demo/good", "likes": ' + "9" * 10_000
+    )
+    with served(Fault(LISTING, None, replace(page.encode()))) as hub:
+        run(hub, store)
+    assert store.get("demo/good").likes is None
+    assert [refusal.id for refusal in store.refusals()] == ["demo/deep"]
 
 
 @pytest.fixture

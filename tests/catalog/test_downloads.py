@@ -2,10 +2,12 @@
 
 import fcntl
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -134,6 +136,16 @@ def test_room_is_made_on_a_full_disk(
     monkeypatch.setattr(downloads_module, "SPARE_BYTES", downloads_module.SPARE_BYTES + free)
     downloads.make_room(cache, 1)
     assert there(cache) == ""
+
+
+def test_a_list_that_could_not_be_written_can_be_written_later(
+    downloads: Downloads, cache: Path
+) -> None:
+    """A full disk in the middle leaves no transaction open."""
+    with pytest.raises(sqlite3.Error):
+        downloads.begin(cache, COMMITS["a"], [cast(str, object())])
+    fetch(downloads, cache, "a", 10)
+    assert there(cache) == "a"
 
 
 def test_a_living_download_is_not_swept(downloads: Downloads, cache: Path) -> None:

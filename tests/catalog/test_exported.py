@@ -86,6 +86,14 @@ def other(tmp_path: Path) -> Iterator[Catalog]:
         yield store
 
 
+def test_folders_of_this_machine_stay_here(store: Catalog, tmp_path: Path) -> None:
+    """Their paths and labels are nobody's business, unless they are asked for."""
+    store.upsert([listed(1), replace(listed(2), source="folder:/home/ada/models")])
+    assert export_catalog(store, tmp_path / "all.jsonl.gz") == 1
+    named = Selection(sources=("folder:/home/ada/models",), limit=None)
+    assert export_catalog(store, tmp_path / "some.jsonl.gz", selection=named) == 1
+
+
 def test_every_field_of_a_model_goes_over_and_back() -> None:
     """No field is forgotten, also none that is added later, and a default takes no space."""
     assert set(READERS) == {one.name for one in fields(Model)}

@@ -137,6 +137,18 @@ def test_a_corrupted_file_is_fetched_again(serve: Serve, model: Model, big: Path
     assert (folder / WEIGHTS).read_bytes() == (big / "demo/ant" / WEIGHTS).read_bytes()
 
 
+def test_a_wrong_claim_deletes_no_good_file(serve: Serve, model: Model) -> None:
+    """The cache is everybody's: a file that is what the Hub named it stays, whoever says else."""
+    deliveries, _ = serve()
+    folder = deliveries.fetch(model, PATHS)
+    lies = [replace(f, sha256="0" * 64) if f.path == WEIGHTS else f for f in model.files]
+    sizes = [File(f.path, 7) if f.path == WEIGHTS else f for f in model.files]
+    for files in (lies, sizes):
+        with pytest.raises(Unreadable):
+            deliveries.fetch(replace(model, files=tuple(files)), PATHS)
+        assert (folder / WEIGHTS).is_file()
+
+
 def test_a_file_that_stays_corrupted_leaves_nothing(
     serve: Serve, model: Model, tmp_path: Path
 ) -> None:

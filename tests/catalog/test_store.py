@@ -295,6 +295,12 @@ def test_the_watermark_is_the_newest_change_of_complete_crawls(store: Catalog) -
     assert store.watermark("hub", EVERYTHING) is None
 
 
+def test_a_change_of_the_future_is_no_watermark(store: Catalog) -> None:
+    """One lying date must not end all later crawls before their first row."""
+    crawl(store, [listed("a", last_modified=day) for day in ("2099-01-01", "2026-01-01")])
+    assert store.watermark("hub", EVERYTHING) == "2026-01-01"
+
+
 def test_a_renamed_model_answers_to_its_old_name(store: Catalog) -> None:
     """Through two renames, in a circle, and until the old name is used again."""
     store.upsert([model("old"), model("new")])

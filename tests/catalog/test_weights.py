@@ -39,6 +39,10 @@ LIES = {
     "a wrong shape": lie(4, [9], 4),
     "a negative shape": lie(4, [-1], 4),
     "a huge shape": lie(4, [2**60, 2**60], 4),
+    "more values than bits, of an unknown dtype": header_file(
+        {"a": {"dtype": "X", "shape": [2**52, 2**52], "data_offsets": [0, 0]}}, 0
+    ),
+    "a thousand dimensions": lie(4, [1] * 1000, 4),
     "no tensor": header_file({"a": 1}, 0),
 }
 

@@ -18,7 +18,7 @@ from recommender.evidence.weights import Metadata, merged, weights
 from recommender.gates import NVIDIA, Gates, to_download_mb
 from recommender.query import Query
 from recommender.room import Room, read_memory
-from recommender.space import Pool, declare_pool
+from recommender.space import Pool, affordable, declare_pool
 
 LABELS = ("negative", "positive")
 MODEL = Model(
@@ -42,9 +42,9 @@ ASKED = Query.parse("accuracy >= 0.8", backends=("torch",))
 
 
 def pool_of(*models: Model, query: Query = ASKED, gates: Gates | None = None, **more: Any) -> Pool:
-    return declare_pool(
-        models, recipe_methods(), query, labels=LABELS, gates=gates or Gates(), **more
-    )
+    gates = gates or Gates()
+    declared = declare_pool(models, recipe_methods(), query, labels=LABELS, gates=gates, **more)
+    return affordable(declared, gates)[0]
 
 
 def left_out(pool: Pool) -> list[tuple[str, str]]:

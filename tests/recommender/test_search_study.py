@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -14,7 +15,7 @@ import pytest
 from cache.errors import BadInput
 from recommender.search.contender import Contender, Ending, Standing
 from recommender.search.front import FrontPoint, record_front
-from recommender.search.logbook import is_dead, this_process
+from recommender.search.logbook import is_dead, mark_of, this_process
 from recommender.search.policy import ELSEWHERE
 from recommender.search.rivals import RIVALS
 from recommender.search.study import open_study, rdb, search
@@ -126,6 +127,18 @@ def test_what_is_known_beforehand_is_not_run() -> None:
     assert again.runs == []
 
 
+def test_what_was_judged_again_is_not_believed_from_the_study(tmp_path: Path) -> None:
+    """A choice that the final timings turned down is no answer: larger ones are run."""
+    storage = tmp_path / "studies.db"
+    world = World(walk_up(EASY), EASY)
+    standings, _ = hunt(world, storage=storage)
+    first = chosen(world, standings)
+    standings[first] = replace(standings[first], accepted=False)
+    hunt(world, standings, storage=storage)
+    assert not standings[first].accepted
+    assert world.contenders[chosen(world, standings)].cost > world.contenders[first].cost
+
+
 def test_a_candidate_that_fails_is_tried_once() -> None:
     """A failure is a failed trial, and the search goes on."""
     qualities = [0.97] * 4
@@ -212,6 +225,7 @@ def test_a_process_is_told_from_an_ended_one_with_its_id() -> None:
     assert is_dead(f"{platform.node()}:{os.getpid()}:00000000")
     assert is_dead(None)
     assert not is_dead("another-host:1")
+    assert is_dead(f"{platform.node()}:{os.getppid()}:00000000")
 
 
 @pytest.mark.parametrize(("hours", "runs"), [(0.5, []), (2.0, [0])], ids=["lately", "long ago"])
@@ -239,7 +253,7 @@ def test_who_has_nothing_left_waits_for_the_other_process(tmp_path: Path) -> Non
     other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     trial = study.ask()
     trial.set_user_attr("candidate", "m0")
-    trial.set_user_attr("process", f"{platform.node()}:{other.pid}:0000")
+    trial.set_user_attr("process", mark_of(other.pid))
     world = World(walk_up([0.98]), [0.98])
     _, ending = hunt(world, storage=storage)
     assert (world.runs, ending.reason) == ([], ELSEWHERE)
