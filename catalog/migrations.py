@@ -69,16 +69,14 @@ CREATE INDEX models_by_crawl ON models (crawl) WHERE listed;
 missed). Other revisions stay for results that name them."""
 
 INDEXES_2 = """
-CREATE INDEX models_by_downloads ON models (downloads DESC);
-CREATE INDEX models_by_likes ON models (likes DESC);
 CREATE INDEX models_by_score ON models (score DESC);
-CREATE INDEX models_by_created_at ON models (created_at DESC);
 CREATE INDEX models_by_n_parameters ON models (n_parameters);
 CREATE INDEX models_by_weight_bytes ON models (weight_bytes);
 CREATE TABLE facets (
     kind TEXT NOT NULL, value TEXT NOT NULL, chunk INTEGER NOT NULL,
     n INTEGER NOT NULL, members BLOB NOT NULL, PRIMARY KEY (kind, value, chunk)
-) WITHOUT ROWID;
+);
+CREATE TABLE frequent_words (word TEXT PRIMARY KEY, n_models INTEGER NOT NULL) WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5(
     name, other, content='', columnsize=0, detail=column, tokenize='unicode61 remove_diacritics 2');
 """

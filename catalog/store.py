@@ -12,7 +12,7 @@ from typing import Any, Self
 from cache.database import connect
 from cache.errors import NotFound, StoreError
 from cache.paths import Home
-from catalog import crawl_log, facets, query, writing
+from catalog import crawl_log, facets, order, query, writing
 from catalog.crawl_log import Crawl as Crawl
 from catalog.crawl_log import CrawlState as CrawlState
 from catalog.crawl_log import now as now
@@ -30,7 +30,7 @@ RENAMES_FOLLOWED = 10
 
 PRAGMAS = (
     "PRAGMA synchronous=NORMAL",  # pages that a power loss takes are crawled again, with the cursor
-    "PRAGMA cache_size=-65536",  # 64 MiB: new models fall all over the index of ids
+    "PRAGMA cache_size=-32768",  # 32 MiB: new models fall all over the index of ids
     "PRAGMA wal_autocheckpoint=8192",  # 32 MiB: pages of the indexes that change often, once
 )
 
@@ -295,7 +295,7 @@ class Catalog:
             )
 
     def _rows_of(self, numbers: Iterable[int]) -> Iterator[Model]:
-        return map(from_row, query.rows(self._connection, numbers))
+        return map(from_row, order.rows(self._connection, numbers))
 
     def _names_of(self, id: str, sources: Sequence[str]) -> list[str]:
         """The ids to look under: the newest name first, the given one last."""

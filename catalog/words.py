@@ -1,27 +1,37 @@
-"""The words by which models are found: an FTS5 index, the most downloaded models first.
+"""The words by which models are found: an FTS5 index, and sets of models for frequent words.
 
-The index knows a model by a place: first the size of its downloads, then its number. So the
-matches of a query come by downloads, and the first fifty of a million cost no more than of a
-hundred. The place changes when the size does.
+FTS5 gives the models of a rare word at once, but those of a word that every other model has take
+as long as there are models. So frequent words are facets besides: their sets are as fast as any.
+Which words are frequent is told by a sample, each time the catalog has doubled.
 """
 
+import json
+import random
 import re
 import sqlite3
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
+from catalog import facets
 from catalog.labels import output_names
 from catalog.model import Model
+from catalog.rows import from_row
 
 WORD = re.compile(r"[^\W_]+")
 SEARCHED_WORDS = 20
 """More words of a query are not looked for."""
 
-LARGEST_SIZE = 255
-NUMBER_BITS = 40
+FIRST_SAMPLE_AT = 8_192
+SAMPLED = 2_000
+FREQUENT = 0.005
+"""Words that this share of the sampled models have are made facets."""
+
+IN_NAME, ANYWHERE = "name", "word"
+"""Facets of frequent words: in the id, or in any text."""
 
 Entry = tuple[int, str, str]
-"""A model's place, the words of its id, and other words."""
+"""A model's number, the words of its id, and the others, with blanks between."""
 
 
 def words_in(text: str) -> list[str]:
@@ -35,36 +45,8 @@ def words_in(text: str) -> list[str]:
 def entry_of(number: int, model: Model) -> Entry:
     """What the index holds of a model."""
     names = output_names(model.labels, model.label2id)
-    other = dict.fromkeys(other_words(model.tags, names, model.summary))
-    return place(number, model.downloads), " ".join(words_in(model.id)), " ".join(other)
-
-
-def other_words(tags: Iterable[str], labels: Iterable[str], summary: str | None) -> list[str]:
-    """The words by which a model is found besides those of its id."""
-    return words_in(" ".join([*tags, *labels, summary or ""]))
-
-
-def place(number: int, downloads: int | None) -> int:
-    """Lower for larger downloads; in the order of numbers for downloads of the same size."""
-    return (LARGEST_SIZE - size_of(downloads)) << NUMBER_BITS | number
-
-
-def size_of(downloads: int | None) -> int:
-    """From 0 (unknown) to 254: downloads below 16, above them the quarter of their octave."""
-    if downloads is None or downloads < 16:
-        return 0 if downloads is None else downloads + 1
-    octave = downloads.bit_length()
-    return 4 * octave + (downloads >> (octave - 3) & 3)
-
-
-def is_exact(size: int) -> bool:
-    """Whether all models of this size have the same downloads."""
-    return size <= 16
-
-
-def size_and_number(place: int) -> tuple[int, int]:
-    """The inverse of `place`, as far as it goes."""
-    return LARGEST_SIZE - (place >> NUMBER_BITS), place & ((1 << NUMBER_BITS) - 1)
+    other = words_in(" ".join([*model.tags, *names, model.summary or ""]))
+    return number, " ".join(words_in(model.id)), " ".join(dict.fromkeys(other))
 
 
 def change(
@@ -72,27 +54,74 @@ def change(
 ) -> None:
     """Puts entries into the index, and takes others out exactly as they were put in."""
     connection.executemany(
-        "INSERT INTO words (words, rowid, name, other) VALUES ('delete', ?, ?, ?)", sorted(removed)
+        "INSERT INTO words (words, rowid, name, other) VALUES ('delete', ?, ?, ?)", removed
     )
-    # Sorted, because a place below the last one makes FTS5 write what it has so far.
-    connection.executemany("INSERT INTO words (rowid, name, other) VALUES (?, ?, ?)", sorted(added))
+    connection.executemany("INSERT INTO words (rowid, name, other) VALUES (?, ?, ?)", added)
 
 
-def matches(
+def frequent(connection: sqlite3.Connection) -> frozenset[str]:
+    """The words that are facets."""
+    return frozenset(row["word"] for row in connection.execute("SELECT word FROM frequent_words"))
+
+
+def facets_of(entry: Entry, known: frozenset[str]) -> list[facets.Facet]:
+    """The frequent ones of an entry's words."""
+    _, name, other = entry
+    in_name = known.intersection(name.split())
+    found = [(IN_NAME, word) for word in in_name]
+    return found + [(ANYWHERE, word) for word in in_name.union(known.intersection(other.split()))]
+
+
+def with_words(
     connection: sqlite3.Connection, words: Sequence[str], *, in_name: bool = False
-) -> Iterator[int]:
-    """The places of the models with all of these words, ascending."""
-    column = "name : " if in_name else ""
-    return _places(connection, " AND ".join(f'{column}"{word}"' for word in words))
+) -> int:
+    """The models with all of these words, in the id or anywhere."""
+    known = frequent(connection)
+    kind, column = (IN_NAME, "name : ") if in_name else (ANYWHERE, "")
+    found = -1
+    for word in known.intersection(words):
+        found &= facets.members(connection, kind, word)
+    rare = [f'{column}"{word}"' for word in words if word not in known]
+    return found & facets.as_bits(_numbers(connection, " AND ".join(rare))) if rare else found
 
 
-def beginning_with(connection: sqlite3.Connection, start: str) -> Iterator[int]:
-    """The places of the models with a word in the id that begins so, ascending."""
-    return _places(connection, f'name : "{start}" *')
+def beginning_with(connection: sqlite3.Connection, start: str) -> int:
+    """The models with a word in the id that begins so."""
+    return facets.as_bits(_numbers(connection, f'name : "{start}" *'))
 
 
-def _places(connection: sqlite3.Connection, query: str) -> Iterator[int]:
+def note_frequent(connection: sqlite3.Connection) -> None:
+    """Makes facets of words that have become frequent, where the catalog has doubled since."""
+    n_models = connection.execute("SELECT SUM(n) FROM facets WHERE kind = 'all'").fetchone()[0]
+    last = connection.execute("SELECT MAX(n_models) FROM frequent_words").fetchone()[0]
+    if (n_models or 0) < max(FIRST_SAMPLE_AT, 2 * (last or 0)):
+        return
+    for word in _frequent_now(connection) - frequent(connection):
+        added = {
+            (ANYWHERE, word): _numbers(connection, f'"{word}"'),
+            (IN_NAME, word): _numbers(connection, f'name : "{word}"'),
+        }
+        facets.change(connection, added=added, removed={})
+        connection.execute("INSERT INTO frequent_words VALUES (?, ?)", (word, n_models))
+    connection.execute("INSERT OR REPLACE INTO frequent_words VALUES ('', ?)", (n_models,))
+
+
+def _frequent_now(connection: sqlite3.Connection) -> set[str]:
+    """The words that are frequent among models taken at random."""
+    last = connection.execute("SELECT MAX(number) FROM models").fetchone()[0]
+    draw = random.Random(last)  # noqa: S311  # a sample, no secret
+    numbers = draw.sample(range(last + 1), min(SAMPLED, last + 1))
+    rows = connection.execute(
+        "SELECT * FROM models WHERE listed AND number IN (SELECT value FROM json_each(?))",
+        (json.dumps(numbers),),
+    ).fetchall()
+    entries = (entry_of(row["number"], from_row(row)) for row in rows)
+    found = Counter(word for _, *texts in entries for word in set(" ".join(texts).split()))
+    return {word for word, n in found.items() if n >= FREQUENT * len(rows)}
+
+
+def _numbers(connection: sqlite3.Connection, query: str) -> list[int]:
     cursor = connection.cursor()
     cursor.row_factory = None
     cursor.execute("SELECT rowid FROM words WHERE words MATCH ? ORDER BY rowid", (query,))
-    return (row[0] for row in cursor)
+    return [number for (number,) in cursor]

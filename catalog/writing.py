@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from catalog.crawl_log import CrawlState, now, slice_text
-from catalog.indexes import READ_AT_ONCE, reindex
+from catalog.indexes import READ_AT_ONCE, Indexed, reindex
 from catalog.model import Model
 from catalog.policy import Refusal
-from catalog.rows import COLUMNS, from_row, to_row
+from catalog.rows import COLUMNS, Row, from_row, to_row
+from catalog.words import note_frequent
 
 Connection = sqlite3.Connection
 Key = tuple[str, str]
@@ -27,6 +28,7 @@ INSERT = (
     f" VALUES (?, ?, ?, ?, {', '.join('?' * len(COLUMNS))})"
 )
 UPDATE = "UPDATE models SET crawl = COALESCE(?, crawl), seen_at = ?, gone_at = ? WHERE number = ?"
+SCORE = COLUMNS.index("score")
 CHANGE = UPDATE.replace("SET", f"SET {', '.join(f'{name} = ?' for name in COLUMNS)},", 1)
 
 
@@ -41,10 +43,11 @@ def put_listed(connection: Connection, models: Iterable[Model], *, crawl: int | 
         for model in batch.values():
             page.list(model)
         page.write(connection)
-        keys = list(batch)
-        connection.executemany("DELETE FROM refusals WHERE source = ? AND id = ?", keys)
-        if connection.execute("SELECT 1 FROM renamed LIMIT 1").fetchone():
-            connection.executemany("DELETE FROM renamed WHERE source = ? AND old_id = ?", keys)
+        for table, column in (("refusals", "id"), ("renamed", "old_id")):
+            if connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone():  # noqa: S608  # constants
+                query = f"DELETE FROM {table} WHERE source = ? AND {column} = ?"  # noqa: S608  # constants
+                connection.executemany(query, list(batch))
+    note_frequent(connection)
 
 
 def put_named(connection: Connection, models: Iterable[Model]) -> None:
@@ -72,14 +75,14 @@ def put_refusals(
 
 
 def bury_unseen(connection: Connection, state: CrawlState) -> int:
-    """Marks as gone what an earlier crawl of the same slice saw and this one did not.
+    """Marks as gone what an earlier crawl of the same slice saw, and no later one up to this.
 
     A crawl of everything speaks for all slices. Rows that no crawl has seen (of older catalogs)
     are told by their task.
     """
     rows = connection.execute(
         "SELECT number FROM models WHERE listed AND gone_at IS NULL AND source = :source"
-        " AND crawl IN (SELECT number FROM crawls WHERE source = :source AND number <> :crawl"
+        " AND crawl IN (SELECT number FROM crawls WHERE source = :source AND number < :crawl"
         "  AND :slice IN ('{}', slice))"
         " UNION ALL SELECT number FROM models WHERE listed AND gone_at IS NULL AND crawl IS NULL"
         " AND source = :source AND :slice IN ('{}', json_object('task', task))",
@@ -97,7 +100,7 @@ def bury(connection: Connection, numbers: Sequence[int]) -> None:
         rows = connection.execute(
             "SELECT * FROM models WHERE number IN (SELECT value FROM json_each(?))", (batch,)
         ).fetchall()
-        reindex(connection, {row["number"]: from_row(row) for row in rows}, {})
+        reindex(connection, {row["number"]: Indexed.of(row) for row in rows}, {})
         connection.execute(
             "UPDATE models SET gone_at = ? WHERE number IN (SELECT value FROM json_each(?))",
             (time, batch),
@@ -133,8 +136,8 @@ class _Page:
     inserted: list[Values] = field(default_factory=list)
     changed: list[Values] = field(default_factory=list)
     seen: list[Values] = field(default_factory=list)
-    before: dict[int, Model] = field(default_factory=dict)
-    after: dict[int, Model] = field(default_factory=dict)
+    before: dict[int, Indexed] = field(default_factory=dict)
+    after: dict[int, Indexed] = field(default_factory=dict)
 
     @classmethod
     def read(cls, connection: Connection, models: Mapping[Key, Model], crawl: int | None) -> Self:
@@ -167,7 +170,8 @@ class _Page:
             self._forget(known)
             known = None
         if known is None:
-            self.after[self._insert(joined, listed=1)] = joined
+            row = to_row(joined)
+            self.after[self._insert(row, listed=1)] = Indexed(joined, float(row[SCORE] or 0))
         else:
             self._renew(known, joined, gone_at=None)
 
@@ -176,12 +180,14 @@ class _Page:
         known = self.listed.get((model.source, model.id))
         other = self.others.get((model.source, model.id, model.revision))
         if known is not None and known["revision"] in ("", model.revision):
+            if other is not None:  # the listing did not tell the commit, and it was known before
+                self.deleted.append((other["number"],))
             self._renew(known, _joined(model, known, other), gone_at=known["gone_at"])
         elif other is not None:
             row = to_row(_joined(model, None, other))
             self.changed.append((*row, None, self.time, None, other["number"]))
         else:
-            self._insert(model, listed=0)
+            self._insert(to_row(model), listed=0)
 
     def write(self, connection: Connection) -> None:
         """Changes the rows and the indexes."""
@@ -192,9 +198,9 @@ class _Page:
         connection.executemany(UPDATE, self.seen)
         reindex(connection, self.before, self.after)
 
-    def _insert(self, model: Model, *, listed: int) -> int:
+    def _insert(self, row: Row, *, listed: int) -> int:
         number, self.free = self.free, self.free + 1
-        self.inserted.append((number, listed, self.crawl, self.time, *to_row(model)))
+        self.inserted.append((number, listed, self.crawl, self.time, *row))
         return number
 
     def _renew(self, known: sqlite3.Row, model: Model, *, gone_at: str | None) -> None:
@@ -208,11 +214,11 @@ class _Page:
             return
         self._forget(known)
         if gone_at is None:
-            self.after[number] = model
+            self.after[number] = Indexed(model, float(row[SCORE] or 0))
 
     def _forget(self, known: sqlite3.Row) -> None:
         if known["gone_at"] is None:
-            self.before[known["number"]] = from_row(known)
+            self.before[known["number"]] = Indexed.of(known)
 
 
 def _distinct(models: Iterable[Model]) -> Iterator[dict[Key, Model]]:

@@ -264,6 +264,25 @@ def test_a_crawl_that_did_not_ask_for_all_finds_nothing_gone(
     assert ids(store) == ["a", "b"]
 
 
+def test_what_a_later_crawl_saw_is_not_gone_for_an_earlier_one(store: Catalog) -> None:
+    """A crawl of everything was cut short; a small one came before it went on."""
+    early = store.begin("hub", EVERYTHING)
+    early = store.keep_page(early, [listed("a"), listed("b")], [], cursor="x", n_requests=1)
+    crawl(store, [listed("a")], {"task": "text-classification", "limit": "1"})
+    assert store.finish(early, complete=True) == 0
+    assert ids(store) == ["a", "b"]
+
+
+def test_a_listing_without_a_commit_wedges_nothing(store: Catalog) -> None:
+    """Described, then listed without its commit, described again, and then changed."""
+    store.upsert([model(revision=A)])
+    crawl(store, [replace(listed("demo/ant"), revision="")])
+    store.describe(model(revision=A))
+    crawl(store, [replace(listed("demo/ant"), revision=B)])
+    assert store.get("demo/ant").revision == B
+    assert store.get("demo/ant", revision="aaaa").described
+
+
 def test_a_crawl_speaks_for_its_slice_only(store: Catalog) -> None:
     """A crawl of everything speaks for all slices of its source."""
     crawl(store, [listed("a", task="fill-mask")], {"task": "fill-mask"})
