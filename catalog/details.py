@@ -1,6 +1,6 @@
 """Full descriptions of listed models, asked for when a query makes them candidates."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Event
@@ -39,6 +39,10 @@ class Descriptions(Protocol):
 
     def rename(self, source: str, old: str, new: str) -> None:
         """From now on the old id leads to the new one."""
+        ...
+
+    def upsert(self, models: Iterable[Model]) -> int:
+        """Keeps descriptions of what their source lists."""
         ...
 
 
@@ -117,7 +121,9 @@ def _kept(
 ) -> Model | Refusal:
     if isinstance(answer, Refusal) or not answer.described:
         return answer
-    if answer.id != listed.id:
+    if answer.id == listed.id:
+        store.describe(answer)
+    else:  # the old id was listed, so the new one is
         store.rename(source, listed.id, answer.id)
-    store.describe(answer)
+        store.upsert([answer])
     return answer

@@ -130,6 +130,7 @@ def test_a_renamed_model_comes_under_its_new_id(serve: Serve, store: Catalog) ->
     assert isinstance(found, Model)
     assert found.id == "demo/ant"
     assert store.get("demo/old") == found
+    assert found in store.select(task="text-classification")
 
 
 def test_a_hub_that_goes_away_leaves_what_it_told(serve: Serve, store: Catalog) -> None:

@@ -34,7 +34,7 @@ def zoo(seed: int = 0) -> list[Model]:
 
     def made(at: int) -> Model:
         name = f"{draw.choice('abcd')}/{draw.choice(WORDS)}-{draw.choice(WORDS)}-{at}"
-        n_values = maybe((3, 100, 2**20, 2**20 + 1, 10**9), 0.5)
+        n_values = maybe((3, 100, 2**19, 2**20 - 1, 2**20, 2**20 + 1, 10**9), 0.5)
         return Model(
             name, f"{at:040x}", "hub" if draw.random() < 0.8 else "folder:/x", described=False,
             task=maybe(("fill-mask", "text-classification")),
@@ -142,7 +142,7 @@ def random_selection(draw: random.Random) -> Selection:
         "languages": (("de",), ("de", "zh")), "licenses": (("MIT",), ("mit", "apache-2.0")),
         "libraries": (("peft",),), "authors": (("a",), ("b", "nobody")),
         "formats": (("gguf",), ("gguf", "safetensors")), "max_bytes": (12, 400, 2**22),
-        "min_parameters": (1, 100, 2**20 + 1), "max_parameters": (3, 99, 2**20),
+        "min_parameters": (1, 100, 2**19 + 5, 2**20 + 1), "max_parameters": (3, 99, 2**20),
         "labels": (("positive", "negative"), ("-1", "1"), ("LABEL_1", "LABEL_0")),
         "label_match": ("exact", "normalised", "superset"),
         "search": ("bert", "tiny NEWS", "Grosse größe", "模型", "financial model", '"x" OR *'),
@@ -150,10 +150,12 @@ def random_selection(draw: random.Random) -> Selection:
         "since": ("2025-02-12T00:00:00.000Z", "2025-01-01"),
     }  # fmt: skip
     chosen = draw.sample(list(conditions), draw.randint(0, 3))
+    if draw.random() < 0.4:
+        chosen.append("search")
     facts = {name: draw.choice(conditions[name]) for name in chosen}
-    sorts = [
-        name for name in SORTS if name != "score" and (name != "relevance" or "search" in facts)
-    ]
+    sorts = [name for name in SORTS if name not in ("score", "relevance")]
+    if "search" in facts:
+        sorts += len(sorts) * ["relevance"]
     page = {"limit": draw.choice((0, 1, 10, 50, None)), "offset": draw.choice((0, 0, 3, 60))}
     return Selection(**facts, **page, sort=draw.choice(sorts))  # type: ignore[arg-type]
 
@@ -166,7 +168,7 @@ def test_selections_are_what_they_say(
     monkeypatch.setattr(order, "FEW", few)
     monkeypatch.setattr(order, "TOGETHER", few)
     draw = random.Random(few)
-    for _ in range(70):
+    for _ in range(80):
         asked = random_selection(draw)
         everything = replace(asked, limit=None, offset=0, sort="id")
         wanted, all_wanted = expected(MODELS, asked), expected(MODELS, everything)
@@ -188,7 +190,7 @@ def test_selections_follow_what_changes(store: Catalog) -> None:
     store.keep_page(state, others[:400], [], cursor=None, n_requests=1)
     store.finish(state, complete=True)
     draw = random.Random(1)
-    for _ in range(40):
+    for _ in range(80):
         asked = replace(random_selection(draw), limit=None, offset=0)
         found = {model.id for model in store.select(asked)}
         assert found == {model.id for model in others[:400] if fits(model, asked)}, asked
