@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -45,6 +46,7 @@ def sources() -> list[Path]:
     return [file for package in PACKAGES for file in (ROOT / package).rglob("*.py")]
 
 
+@cache
 def imported(file: Path) -> set[str]:
     """The modules that a file imports, at its top or inside, type checking aside."""
     tree = ast.parse(file.read_text("utf-8"))

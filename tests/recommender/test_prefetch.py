@@ -127,6 +127,7 @@ def test_a_guess_takes_half_of_what_is_left_at_most(
         bench = SimpleNamespace(
             sources={models["good"].source: source},
             downloaded={("other", "file"): 1.0},
+            coming=set(),
             budget=Budget(max_download_mb=1.0 + share * needed_mb),
         )
         assert prefetch(bench, candidate) is begun
