@@ -216,7 +216,7 @@ def rate_ratios(figures: Figures, name: str) -> list[float]:
 def keeping(figures: Figures) -> str:
     n, refresh, unchanged = figures["n_models"], figures["refresh"], figures["unchanged"]
     turns = figures["turns"]["crawl"]
-    rss_mb = max(turn["rss_mb"] for turn in turns)
+    rss_mb, asking_mb = max(turn["rss_mb"] for turn in turns), figures["asked"]["rss_mb"]
     lines = [
         "| what | measured |",
         "|---|---|",
@@ -225,6 +225,8 @@ def keeping(figures: Figures) -> str:
         f"| its write-ahead log at most | {max(turn['wal_mb'] for turn in turns):.0f} MB |",
         f"| memory of the crawling process, at most | {rss_mb:.0f} MB "
         f"({verdict(rss_mb, GOAL_RSS_MB)}) |",
+        f"| memory of the process that asks, at most | {asking_mb:.0f} MB "
+        f"({verdict(asking_mb, GOAL_RSS_MB)}) |",
         f"| refresh after {refresh['n_touched']:,} models changed | {refresh['n_requests']} "
         f"requests, {refresh['n']:,} rows, {refresh['seconds']:.1f} s |",
         f"| refresh when nothing changed | {unchanged['n_requests']} requests, "
@@ -262,8 +264,8 @@ def remarks(figures: Figures) -> str:
         "that is part of everybody's seconds, not of the processor time.",
         "The public Hub allows 500 requests in 5 minutes without a token, 1,667 models/s.",
         "A question is made from facts of a model in the catalog, in one of seven with a fact of "
-        "another; 300 others are asked first. Selecting reads the models, counting does not stop "
-        "at a page.",
+        "another; 300 others are asked first, and sets of models that questions have in common "
+        "stay in memory. Selecting reads the models, counting does not stop at a page.",
         f"Machine: {figures['machine']}; load average {figures['load_before']:.1f} at the start.",
     ]
     return "\n".join(fill(line, 100, initial_indent="- ", subsequent_indent="  ") for line in lines)

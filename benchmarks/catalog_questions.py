@@ -3,7 +3,8 @@
 python -P benchmarks/catalog_questions.py CATALOG N   prints JSON
 
 Each question is made from facts of a model that is in the catalog, sometimes of two, so that some
-have no answer. All sorts, pages of 50. First others are asked, so that the file is in memory.
+have no answer. All sorts, pages of 50. First others are asked, so that the file is in memory, and
+the sets that many questions have in common.
 """
 
 import json

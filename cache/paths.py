@@ -42,6 +42,11 @@ class Home:
         return self.folder / "studies.db"
 
     @property
+    def files(self) -> Path:
+        """Images and sounds that came as bytes in a table, by their hash; rebuildable."""
+        return self.folder / "files"
+
+    @property
     def artifacts(self) -> Path:
         """What recipes built: exported graphs and quantized weights; rebuildable."""
         return self.folder / "artifacts"

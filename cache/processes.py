@@ -1,4 +1,4 @@
-"""How a child process ends when its parent does, whatever either of them is doing.
+"""When processes end: a child with its parent, and whether one that is named still runs.
 
 Only the standard library is imported: children call this before anything else.
 """
@@ -9,6 +9,7 @@ import select
 import signal
 import sys
 import threading
+from pathlib import Path
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -31,3 +32,28 @@ def _wait_for_hangup(descriptor: int) -> None:
     if os.getpgid(0) == os.getpid():  # else the group is a shell's
         os.killpg(0, signal.SIGKILL)
     os._exit(1)
+
+
+def started(pid: int) -> str:
+    """When a process was started, in the kernel's ticks; empty where that is not told.
+
+    `dead` is one that has ended and that its parent has not looked after yet.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("utf-8", errors="replace")
+    except OSError:
+        return ""
+    fields = stat.rpartition(")")[2].split()  # proc(5): state, ..., starttime
+    return "dead" if fields[0] in "ZX" else fields[19]
+
+
+def is_running(pid: int, since: str) -> bool:
+    """Whether the process of this machine that was started then runs; empty is any time."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        pass
+    now = started(pid)
+    return now != "dead" and (not since or now in ("", since))

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from cache.errors import SourceUnavailable
+
 MARGIN = 1.02  # requests arrive later than they are sent, the first ones most
 ROUNDING_S = 1.0  # endpoints tell whole seconds
 BUSY_TIMEOUT_S = 2.0
@@ -24,6 +26,10 @@ LARGEST_QUOTA = 1_000_000
 
 LEFT = re.compile(r"\br\s*=\s*(\d{1,9}).*?\bt\s*=\s*(\d{1,9})")
 POLICY = re.compile(r"\bq\s*=\s*(\d{1,9}).*?\bw\s*=\s*(\d{1,9})")
+
+
+class OutOfTime(SourceUnavailable):
+    """Waiting for the endpoint would take longer than there is time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,8 @@ def summary(readme: str) -> str | None:
 
 def published_results(model_index: object) -> tuple[PublishedResult, ...]:
     """The figures of a `model-index` block that have a data set, a metric and a finite value."""
+    if not model_index:
+        return ()
     found = (
         _published(mapping(result.get("dataset")), metric)
         for entry in objects(model_index)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any  # config.json is read value by value
 
@@ -26,6 +27,11 @@ TASK_BY_HEAD: Mapping[str, str] = MappingProxyType(
 )
 """The Hub's pipeline tag, by how a transformers class name ends."""
 
+SPEECH = (
+    "Wav2Vec2", "Hubert", "WavLM", "UniSpeech", "Data2VecAudio", "SEW",
+)  # fmt: skip
+"""Speech models whose class of sequences is a class of sounds."""
+
 PADDED_POSITIONS = frozenset(
     {
         "roberta", "xlm-roberta", "xlm-roberta-xl", "roberta-prelayernorm", "camembert",
@@ -35,6 +41,8 @@ PADDED_POSITIONS = frozenset(
 """Model types whose first two positions are reserved, so that 514 positions hold 512 tokens."""
 
 LABELS_LIMIT = 100_000
+KNOWN_ARCHITECTURES = 1024
+"""Of so many, the task is not worked out again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +78,16 @@ class ConfigFacts:
         )
 
 
+@lru_cache(KNOWN_ARCHITECTURES)
 def _task(architecture: str) -> str | None:
+    if architecture.endswith("ForSequenceClassification") and architecture.startswith(SPEECH):
+        return "audio-classification"
     return next((task for end, task in TASK_BY_HEAD.items() if architecture.endswith(end)), None)
 
 
 def _labels(id2label: Mapping[str, Any]) -> tuple[str, ...]:
     """The names in the order of the outputs; none at all when one is missing."""
-    if len(id2label) > LABELS_LIMIT:
+    if not id2label or len(id2label) > LABELS_LIMIT:
         return ()
     names = [id2label.get(str(index)) for index in range(len(id2label))]
     if any(isinstance(name, bool) or not isinstance(name, str | int) for name in names):
@@ -86,7 +97,7 @@ def _labels(id2label: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _label2id(pairs: Mapping[str, Any]) -> dict[str, int]:
-    if len(pairs) > LABELS_LIMIT:
+    if not pairs or len(pairs) > LABELS_LIMIT:
         return {}
     read = ((text(name), count(index)) for name, index in pairs.items())
     return {name: index for name, index in read if name is not None and index is not None}
@@ -95,8 +106,10 @@ def _label2id(pairs: Mapping[str, Any]) -> dict[str, int]:
 def _embedding_parameters(config: Mapping[str, Any]) -> int | None:
     """Values in the embedding tables: words, learned positions and token types."""
     vocabulary = count(config.get("vocab_size"))
+    if not vocabulary:
+        return None
     width = _first_count(config, "embedding_size", "hidden_size", "dim", "d_model", "n_embd")
-    if not vocabulary or not width:
+    if not width:
         return None
     positions = _positions(config) if _learns_positions(config) else 0
     types = count(config.get("type_vocab_size")) or 0
@@ -114,8 +127,9 @@ def _positions(config: Mapping[str, Any]) -> int:
 
 
 def _max_length(config: Mapping[str, Any]) -> int | None:
-    reserved = 2 if text(config.get("model_type")) in PADDED_POSITIONS else 0
-    length = _positions(config) - reserved
+    length = _positions(config)
+    if length and text(config.get("model_type")) in PADDED_POSITIONS:
+        length -= 2
     return length if length > 0 else None
 
 
@@ -131,5 +145,8 @@ def _quantization(config: Mapping[str, Any]) -> str | None:
 
 
 def _first_count(config: Mapping[str, Any], *names: str) -> int | None:
-    found = (count(config.get(name)) for name in names)
-    return next((value for value in found if value is not None), None)
+    for name in names:
+        value = count(config.get(name))
+        if value is not None:
+            return value
+    return None

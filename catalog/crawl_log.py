@@ -4,9 +4,10 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from catalog.model import Model
+from catalog.slices import time_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,11 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+def present() -> str:
+    """The time as listings write it: a change after it is a lie."""
+    return time_of(datetime.now(UTC).isoformat())
+
+
 def slice_text(slice: Mapping[str, str]) -> str:
     """A slice as canonical JSON."""
     return json.dumps(dict(slice), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
@@ -61,9 +67,13 @@ def begin(
     fresh: bool,
     since: str | None,
 ) -> CrawlState:
-    """The last crawl of this slice where it is unfinished, else a new one."""
+    """The last crawl of this slice where it is unfinished, else a new one.
+
+    What was recorded without a walk, as by an import, ends none.
+    """
     last = connection.execute(
-        "SELECT * FROM crawls WHERE source = ? AND slice = ? ORDER BY number DESC LIMIT 1",
+        "SELECT * FROM crawls WHERE source = ? AND slice = ?"
+        " AND (finished_at IS NULL OR complete OR n_requests > 0) ORDER BY number DESC LIMIT 1",
         (source, slice_text(slice)),
     ).fetchone()
     if last is not None and last["finished_at"] is None and not fresh:
@@ -85,9 +95,9 @@ def advance(
     cursor: str | None,
 ) -> CrawlState:
     """Notes a page: what it held, and where the next one starts."""
-    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()  # later than that is a lie
+    latest = present()
     times = (model.last_modified for model in models)
-    newest = max((time for time in times if time and time < tomorrow), default=None)
+    newest = max((time for time in times if time and time <= latest), default=None)
     connection.execute(
         "UPDATE crawls SET n_models = n_models + ?, n_refused = n_refused + ?,"
         " n_requests = n_requests + ?, cursor = ?,"
@@ -109,6 +119,16 @@ def watermark(connection: sqlite3.Connection, source: str, slice: Mapping[str, s
     """The newest change that the complete crawls of this slice have seen."""
     time: str | None = connection.execute(
         "SELECT MAX(newest) FROM crawls WHERE source = ? AND slice = ? AND complete",
+        (source, slice_text(slice)),
+    ).fetchone()[0]
+    return time
+
+
+def last_whole(connection: sqlite3.Connection, source: str, slice: Mapping[str, str]) -> str | None:
+    """When the last crawl that asked for all of this slice came to its end."""
+    time: str | None = connection.execute(
+        "SELECT MAX(finished_at) FROM crawls"
+        " WHERE source = ? AND slice IN ('{}', ?) AND complete AND since IS NULL",
         (source, slice_text(slice)),
     ).fetchone()[0]
     return time

@@ -4,7 +4,7 @@ Nothing here asks the network, and no token is needed.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -19,6 +19,7 @@ from catalog.downloads import (
     too_large,
 )
 from catalog.fetcher import Delivery, Fetcher, Settings, Wanted
+from catalog.hashes import blob_id_of
 from catalog.ids import id_problem
 from catalog.model import File, Model
 from catalog.policy import path_trick
@@ -65,16 +66,21 @@ class Remembered:
 
 
 @dataclass(frozen=True, slots=True)
+class _Sent:
+    """An order, and which of its files were not in the cache."""
+
+    number: int
+    commit: Commit
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Ahead:
     """The one order that nobody waits for yet."""
 
-    number: int
+    order: _Sent
     model: Model
     paths: frozenset[str]
-
-    @property
-    def commit(self) -> Commit:
-        return self.model.id, self.model.revision
 
 
 class Deliveries:
@@ -97,7 +103,7 @@ class Deliveries:
         self._ahead: _Ahead | None = None
         self._in_use: Commit | None = None
         self._protected: frozenset[Commit] = frozenset()
-        self._is_swept = False
+        self._small: dict[tuple[str, int, int], str] = {}
 
     @property
     def pid(self) -> int | None:
@@ -112,14 +118,11 @@ class Deliveries:
         """
         wanted = self._wanted(model, paths)
         self._in_use = commit = (model.id, model.revision)
-        if self._ahead and self._ahead.commit == commit and self._ahead.paths >= set(paths):
+        if self._ahead and self._ahead.order.commit == commit and self._ahead.paths >= set(paths):
             self._collect().require()
             wanted = self._wanted(model, paths)
-        if not all(self._is_ready(commit, file) for file in wanted):
-            number = self._order(commit, wanted)
-            self._take_in(commit, self._fetcher.wait(number)).require()
-        elif self._downloads:
-            self._downloads.finish(self._cache, commit)
+        if not all(file.is_checked for file in wanted):
+            self._take_in(self._order(commit, wanted)).require()
         return snapshot_folder(self._cache, *commit)
 
     def prefetch(self, model: Model, paths: Sequence[str]) -> bool:
@@ -129,19 +132,18 @@ class Deliveries:
         `fetch` before anything is asked; later ones are kept for it.
         """
         wanted, commit = self._wanted(model, paths), (model.id, model.revision)
-        if self._ahead is not None and self._fetcher.is_under_way(self._ahead.number):
+        if self._is_ahead_under_way():
             return False
         if all(self._is_present(commit, file) for file in wanted):
             return False
         if self._ahead is not None:
             self._collect()  # a wrong guess: its files stay, its error is of no interest
-        number = self._order(commit, wanted, urgent=False)
-        self._ahead = _Ahead(number, model, frozenset(paths))
+        self._ahead = _Ahead(self._order(commit, wanted, urgent=False), model, frozenset(paths))
         return True
 
     def cancel(self) -> Model | None:
         """Give up the order that went ahead, if it is still under way: whose files those were."""
-        if self._ahead is None or not self._fetcher.is_under_way(self._ahead.number):
+        if self._ahead is None or not self._is_ahead_under_way():
             return None
         model = self._ahead.model
         self._fetcher.cancel()
@@ -157,7 +159,10 @@ class Deliveries:
         self._fetcher.close()
 
     def _wanted(self, model: Model, paths: Sequence[str]) -> tuple[Wanted, ...]:
-        """The files to order. Raises NotFound for any that the model does not list."""
+        """The files to order, noted as in use before it is looked which of them are there.
+
+        Raises NotFound for any that the model does not list.
+        """
         listed = {file.path: file for file in model.files}
         if id_problem(model.id) or not COMMIT.fullmatch(model.revision):
             raise NotFound(f"{model.name} is not pinned to a commit; name it as ID@REVISION")
@@ -167,62 +172,70 @@ class Deliveries:
         trick = path_trick(paths)
         if trick:
             raise NotFound(f"{model.name} lists no file that can be fetched: {trick}")
+        if self._downloads:
+            self._downloads.use(self._cache, (model.id, model.revision))
         place = snapshot_folder(self._cache, model.id, model.revision)
         return tuple(self._file(place, listed[path]) for path in paths)
 
     def _file(self, place: Path, file: File) -> Wanted:
         try:
-            whole = (place / file.path).resolve()
-            status = whole.stat()
-        except OSError:
-            return Wanted(file.path, file.size_bytes, file.sha256)
-        known = self._memo.known_sha256(str(whole), status.st_size, status.st_mtime_ns)
-        is_checked = known is not None and known == file.sha256
-        return Wanted(file.path, file.size_bytes, file.sha256, is_checked)
+            is_checked = self._is_checked((place / file.path).resolve(), file)
+        except OSError:  # it is not there, or cannot be read
+            is_checked = False
+        return Wanted(file.path, file.size_bytes, file.sha256, file.blob_id, is_checked)
+
+    def _is_checked(self, whole: Path, file: File) -> bool:
+        """Whether a local file is known to be right. The Hub's `blob_id` tells small files.
+
+        These are read anew by each process, which also finds what the disk has spoilt since.
+        """
+        status = whole.stat()
+        if not whole.is_file() or status.st_size != file.size_bytes:
+            return False
+        key = (str(whole), status.st_size, status.st_mtime_ns)
+        if file.sha256 is not None:
+            return self._memo.known_sha256(*key) == file.sha256
+        if file.blob_id is not None and key not in self._small:
+            self._small[key] = blob_id_of(whole)
+        return file.blob_id is None or self._small[key] == file.blob_id
 
     def _is_present(self, commit: Commit, file: Wanted) -> bool:
         return (snapshot_folder(self._cache, *commit) / file.path).is_file()
 
-    def _is_ready(self, commit: Commit, file: Wanted) -> bool:
-        """Whether the file is there and, where its hash is told, was found to have it."""
-        if file.sha256 is not None:
-            return file.is_checked
-        place = snapshot_folder(self._cache, *commit) / file.path
-        return place.is_file() and place.stat().st_size == file.size_bytes
+    def _is_ahead_under_way(self) -> bool:
+        return self._ahead is not None and self._fetcher.is_under_way(self._ahead.order.number)
 
-    def _order(self, commit: Commit, wanted: Sequence[Wanted], *, urgent: bool = True) -> int:
+    def _order(self, commit: Commit, wanted: Sequence[Wanted], *, urgent: bool = True) -> _Sent:
         """Make room for what is missing, note it, and send for it."""
-        missing = [file for file in wanted if not self._is_present(commit, file)]
-        self._make_room(commit, sum(file.size_bytes for file in missing))
-        if self._downloads and missing:
-            self._downloads.begin(self._cache, commit, [file.path for file in missing])
-        return self._fetcher.send(*commit, wanted, urgent=urgent)
+        missing = {
+            file.path: file.size_bytes for file in wanted if not self._is_present(commit, file)
+        }
+        self._make_room(commit, missing)
+        return _Sent(self._fetcher.send(*commit, wanted, urgent=urgent), commit, tuple(missing))
 
-    def _make_room(self, commit: Commit, n_bytes: int) -> None:
-        if self._downloads is None:
-            if n_bytes and missing_bytes(self._cache, n_bytes) > 0:
-                raise StoreError(too_large(self._cache, n_bytes))
-            return
-        if not self._is_swept:
-            self._is_swept = True
-            self._downloads.sweep(self._cache)
-        if n_bytes:
-            in_use = (commit, self._in_use, self._ahead.commit if self._ahead else None)
+    def _make_room(self, commit: Commit, sizes: Mapping[str, int]) -> None:
+        if self._downloads is not None:
+            in_use = (commit, self._in_use, self._ahead.order.commit if self._ahead else None)
             keep = self._protected.union(one for one in in_use if one)
-            self._downloads.make_room(self._cache, n_bytes, keep=keep)
+            self._downloads.begin(self._cache, commit, sizes, keep=keep)
+            return
+        n_bytes = sum(sizes.values())
+        if n_bytes and missing_bytes(self._cache, n_bytes) > 0:
+            raise StoreError(too_large(self._cache, n_bytes))
 
     def _collect(self) -> Delivery:
         """The delivery of the order that went ahead."""
         assert self._ahead is not None
         ahead, self._ahead = self._ahead, None
-        return self._take_in(ahead.commit, self._fetcher.wait(ahead.number))
+        return self._take_in(ahead.order)
 
-    def _take_in(self, commit: Commit, delivery: Delivery) -> Delivery:
-        """Remember the hashes of what came; clear away what was left where it failed."""
+    def _take_in(self, order: _Sent) -> Delivery:
+        """Wait, and remember the hashes of what came; clear away what was left where it failed."""
+        delivery = self._fetcher.wait(order.number)
         for one in delivery.checked:
             self._memo.remember_sha256(one.path, one.size_bytes, one.modified_ns, one.sha256)
         if delivery.error:
-            sweep(self._cache, commit[0])
+            sweep(self._cache, order.commit[0])
         if self._downloads:
-            self._downloads.finish(self._cache, commit)
+            self._downloads.finish(self._cache, order.commit, order.missing)
         return delivery

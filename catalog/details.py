@@ -8,7 +8,7 @@ from typing import Protocol
 
 from cache.errors import SourceUnavailable
 from catalog.model import Model
-from catalog.policy import Refusal
+from catalog.policy import Refusal, is_unscanned
 
 N_THREADS = 8
 
@@ -45,6 +45,10 @@ class Descriptions(Protocol):
         """Keeps descriptions of what their source lists."""
         ...
 
+    def bury(self, source: str, id: str) -> None:
+        """Notes that the source has the model no more."""
+        ...
+
 
 def describe_all(
     models: Sequence[Model],
@@ -56,24 +60,26 @@ def describe_all(
 ) -> tuple[Model | Refusal, ...]:
     """Each model with its files, labels and sizes, in the same order; a Refusal where that fails.
 
-    Only models without a description of their commit are asked for, in parallel, and each answer
-    is kept as it comes. `progress` is called with the number of answers and of questions. Where
-    the source can no longer be reached, the rest are refused as unreachable; SourceUnavailable is
-    raised where it could not be reached at all.
+    Only models without a whole description of their commit are asked for, in parallel, and each
+    answer is kept as it comes: a model that the source has no more is marked as gone. `progress`
+    is called with the number of answers and of questions. Where the source can no longer be
+    reached, the rest are refused as unreachable, unless a description lacks the security scan
+    alone; SourceUnavailable is raised where no answer is had at all.
     """
-    found: list[Model | Refusal] = [_known(model, source.name, store) for model in models]
-    asked = [index for index, row in enumerate(found) if _is_open(row)]
+    known = [_known(model, source.name, store) for model in models]
+    found: list[Model | Refusal] = list(known)
+    asked = [index for index, model in enumerate(known) if _is_open(model)]
     answers = _answers([models[index] for index in asked], source, n_threads)
     failures: list[SourceUnavailable] = []
-    for n_done, (index, answer) in enumerate(zip(asked, answers, strict=True), start=1):
-        if isinstance(answer, SourceUnavailable):
-            failures.append(answer)
-            answer = Refusal(models[index].id, "unreachable", str(answer))
-        found[index] = _kept(answer, models[index], source.name, store)
+    for n_done, (index, told) in enumerate(zip(asked, answers, strict=True), start=1):
+        answer = _refused(told, models[index])
+        if not lacks_scan(known[index]) or not _is_unreachable(answer):
+            failures += [told] if isinstance(told, SourceUnavailable) else []
+            found[index] = _kept(answer, models[index], source.name, store)
         if progress:
             progress(n_done, len(asked))
     if failures and len(failures) == len(models):
-        raise failures[0]
+        raise SourceUnavailable(f"{_named(models)}; but {failures[0]}") from failures[0]
     return tuple(found)
 
 
@@ -87,9 +93,29 @@ def _known(model: Model, source: str, store: Descriptions) -> Model:
     return replace(known, downloads=model.downloads, likes=model.likes)
 
 
-def _is_open(row: Model | Refusal) -> bool:
+def _is_open(model: Model) -> bool:
     """Whether there is something to ask: also what another token, or a later day, may open."""
-    return isinstance(row, Model) and (not row.described or row.gated)
+    return not model.described or model.gated or lacks_scan(model)
+
+
+def lacks_scan(model: Model) -> bool:
+    """Whether a Hub may tell how its scan of a described model ended; a copy here cannot."""
+    return is_unscanned(model) and not model.gated and not model.is_local
+
+
+def _named(models: Sequence[Model]) -> str:
+    more = f" and {len(models) - 1:,} more" if len(models) > 1 else ""
+    return f"the files of {models[0].id}{more} are not known yet, and must be asked for"
+
+
+def _refused(answer: Model | Refusal | SourceUnavailable, model: Model) -> Model | Refusal:
+    if isinstance(answer, SourceUnavailable):
+        return Refusal(model.id, "unreachable", str(answer))
+    return answer
+
+
+def _is_unreachable(answer: Model | Refusal) -> bool:
+    return isinstance(answer, Refusal) and answer.state == "unreachable"
 
 
 def _answers(
@@ -119,7 +145,11 @@ def _answers(
 def _kept(
     answer: Model | Refusal, listed: Model, source: str, store: Descriptions
 ) -> Model | Refusal:
-    if isinstance(answer, Refusal) or not answer.described:
+    if isinstance(answer, Refusal):
+        if answer.state == "not found":
+            store.bury(source, listed.id)
+        return answer
+    if not answer.described:
         return answer
     if answer.id == listed.id:
         store.describe(answer)

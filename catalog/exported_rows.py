@@ -7,13 +7,14 @@ from types import MappingProxyType
 from typing import Any  # JSON values have any type until they are read
 from urllib.parse import urlsplit
 
+from catalog.hub_rows import BLOB_ID, SHA256
 from catalog.ids import id_problem
 from catalog.model import File, Model, PublishedResult
 from catalog.policy import Refusal, path_trick
+from catalog.rows import file_values
 from catalog.untrusted import COUNT_LIMIT, Unreadable, count, number, text
 
 COMMIT = re.compile(r"[0-9a-f]{40}|")
-SHA256 = re.compile(r"[0-9a-f]{64}")
 REASON_LIMIT = 200
 """Characters of a reason that a refusal keeps: it quotes what a stranger wrote."""
 
@@ -149,12 +150,17 @@ def _files(value: object) -> tuple[File, ...]:
 
 
 def _file(item: list[Any]) -> File:
-    if len(item) != 3:
-        raise Unreadable(f"expected [path, bytes, SHA-256], found {_shown(item)}")
-    sha256 = item[2]
-    if sha256 is not None and not (isinstance(sha256, str) and SHA256.fullmatch(sha256)):
-        raise Unreadable(f"{_shown(sha256)} is no SHA-256")
-    return File(_text(item[0]), _count(item[1]), sha256)
+    if len(item) not in (3, 4):
+        raise Unreadable(f"expected [path, bytes, SHA-256, git blob id], found {_shown(item)}")
+    sha256 = _hash(item[2], SHA256, "SHA-256")
+    blob_id = _hash(item[3], BLOB_ID, "git blob id") if len(item) == 4 else None
+    return File(_text(item[0]), _count(item[1]), sha256, blob_id)
+
+
+def _hash(value: object, pattern: re.Pattern[str], name: str) -> str | None:
+    if value is not None and not (isinstance(value, str) and pattern.fullmatch(value)):
+        raise Unreadable(f"{_shown(value)} is no {name}")
+    return value
 
 
 def _results(value: object) -> tuple[PublishedResult, ...]:
@@ -200,7 +206,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     if isinstance(value, File):
-        return [value.path, value.size_bytes, value.sha256]
+        return list(file_values(value))
     if isinstance(value, PublishedResult):
         return [value.dataset, value.metric, value.value]
     return dict(value)

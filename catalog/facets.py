@@ -6,23 +6,30 @@ Python's integers, so that two millions of models are combined in a fraction of 
 """
 
 import json
+import re
 import sqlite3
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 from operator import attrgetter
-from re import finditer
 
+from catalog.known_sets import known
 from catalog.labels import label_set, normalised, output_names
 from catalog.model import Model
 
 Facet = tuple[str, str]
 Numbers = Mapping[Facet, Sequence[int]]
+Key = tuple[str, str, int]
+"""Kind and value of a facet, and a chunk."""
 
 CHUNK = 65_536
 RAW_BYTES = CHUNK // 8
 FEW = 100
 """At most so many numbers of a chunk are kept as a list."""
+
+REMEMBERED = 100
+"""Of a question with more values than these, the values' sets are not remembered one by one."""
 
 ALL: Facet = ("all", "")
 GATED: Facet = ("gated", "")
@@ -33,29 +40,36 @@ FIRST_TEXT, LAST_TEXT = "", "\U0010ffff"
 EXACT_STEPS = 16
 """Numbers below are a step each; above, a step is a quarter of an octave."""
 
+KNOWN_NUMBERS = 10_000
+"""The steps of so many numbers are not worked out again."""
+
 OCTAVES = tuple(f"{power:02}" for power in range(100))
+NOT_EMPTY = re.compile(rb"[^\0]")
+EMPTY = bytes(256)
+"""Blocks like this are passed over at once: most sets are small."""
+
 BITS_OF_BYTE = tuple(tuple(bit for bit in range(8) if byte >> bit & 1) for byte in range(256))
 
-_popularity = attrgetter("downloads", "likes")
-_sizes = attrgetter("n_parameters", "weight_bytes")
+KINDS_OF_TEXTS = ("language", "format", "base_model", "dataset")
+_texts = attrgetter("languages", "formats", "base_models", "datasets")
 
 
 def facets_of(model: Model, score: float) -> list[Facet]:
     """What a listed model is found by, words apart."""
     found = [ALL, ("source", model.source), ("score", percent(score))]
-    found += [
-        (kind, value)
-        for kind, value in (("task", model.task), ("library", model.library))
-        if value is not None
-    ]
-    found += [("license", id) for id in licenses_in(model.license)]
-    found += [("language", value) for value in model.languages]
-    found += [("format", value) for value in model.formats]
-    found += [("base_model", id) for id in model.base_models]
-    found += [("dataset", id) for id in model.datasets]
-    found += [("benchmark", result.dataset) for result in model.published]
+    if model.task is not None:
+        found.append(("task", model.task))
+    if model.library is not None:
+        found.append(("library", model.library))
     if model.gated:
         found.append(GATED)
+    if model.license:
+        found += [("license", id) for id in licenses_in(model.license)]
+    for kind, values in zip(KINDS_OF_TEXTS, _texts(model), strict=True):
+        if values:
+            found += [(kind, value) for value in values]
+    if model.published:
+        found += [("benchmark", result.dataset) for result in model.published]
     if model.labels:
         names = output_names(model.labels, model.label2id)
         found += [("label", normalised(name)) for name in names]
@@ -66,12 +80,15 @@ def facets_of(model: Model, score: float) -> list[Facet]:
 def _ordered_facets(model: Model) -> list[Facet]:
     """Facets whose values are sorted by."""
     found = []
-    for kind, n in zip(("downloads", "likes"), _popularity(model), strict=True):
-        if n is not None:
-            found.append((kind, step(n)))
-    for kind, n in zip(("parameters", "bytes"), _sizes(model), strict=True):
-        if n is not None:
-            found += [(kind, octave(n)), (f"{kind} step", step(n))]
+    if model.downloads is not None:
+        found.append(("downloads", step(model.downloads)))
+    if model.likes is not None:
+        found.append(("likes", step(model.likes)))
+    n_parameters, weight_bytes = model.n_parameters, model.weight_bytes
+    if n_parameters is not None:
+        found += [("parameters", octave(n_parameters)), ("parameters step", step(n_parameters))]
+    if weight_bytes is not None:
+        found += [("bytes", octave(weight_bytes)), ("bytes step", step(weight_bytes))]
     if model.created_at is not None:
         found.append(("created", day(model.created_at)))
     if model.last_modified is not None:
@@ -86,12 +103,23 @@ def licenses_in(name: str | None) -> list[str]:
     return [id.strip() for id in name.lower().split(",")]
 
 
+@lru_cache(KNOWN_NUMBERS)
 def step(n: int) -> str:
     """A number in three digits: itself below 16, else its octave and the quarter of that."""
     if n < EXACT_STEPS:
         return f"{n:03}"
     power = n.bit_length()
     return f"{4 * power + (n >> (power - 3) & 3):03}"
+
+
+def bounds_of(value: str) -> tuple[int, int]:
+    """The smallest and the largest number of a step."""
+    place = int(value)
+    if place < EXACT_STEPS:
+        return place, place
+    shift = place // 4 - 3
+    first = (4 + place % 4) << shift
+    return first, first + (1 << shift) - 1
 
 
 def octave(n: int) -> str:
@@ -121,7 +149,7 @@ def change(connection: sqlite3.Connection, *, added: Numbers, removed: Numbers) 
         "INSERT INTO facets (kind, value, chunk, n, members) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT DO UPDATE SET n = excluded.n, members = excluded.members",
         [
-            (*key, *_changed(_read_chunk(connection, key), plus.get(key, ()), minus.get(key, ())))
+            (*key, *_changed(*_read_chunk(connection, key), plus.get(key, ()), minus.get(key, ())))
             for key in {**plus, **minus}
         ],
     )
@@ -147,23 +175,27 @@ def add_bases(connection: sqlite3.Connection, new: Mapping[int, Model]) -> None:
 
 def members(connection: sqlite3.Connection, kind: str, *values: str) -> int:
     """The models with any of these values of a facet: bit n is set for the model of number n."""
-    return _union(
-        connection.execute(
-            "SELECT chunk, members FROM facets"
-            " WHERE kind = ? AND value IN (SELECT value FROM json_each(?))",
-            (kind, json.dumps(values)),
+    if len(values) > REMEMBERED:
+        return _union(
+            connection.execute(
+                "SELECT chunk, members FROM facets"
+                " WHERE kind = ? AND value IN (SELECT value FROM json_each(?))",
+                (kind, json.dumps(values)),
+            )
         )
-    )
+    found = 0
+    for value in values:
+        found |= known(connection, (kind, value), partial(_members, connection, kind, value))
+    return found
 
 
 def between(connection: sqlite3.Connection, kind: str, low: str, high: str) -> int:
     """The models with values from `low` to `high` in the order of text, both included."""
-    return _union(
-        connection.execute(
-            "SELECT chunk, members FROM facets WHERE kind = ? AND value BETWEEN ? AND ?",
-            (kind, low, high),
-        )
+    rows = connection.execute(
+        "SELECT DISTINCT value FROM facets WHERE kind = ? AND value BETWEEN ? AND ?",
+        (kind, low, high),
     )
+    return members(connection, kind, *[row["value"] for row in rows])
 
 
 def within(connection: sqlite3.Connection, kind: str, low: int, high: int) -> int:
@@ -219,15 +251,18 @@ def as_bytes(bits: int) -> bytes:
 def numbers_in(bits: int) -> Iterator[int]:
     """The numbers of a set, ascending."""
     raw = as_bytes(bits)
-    for match in finditer(rb"[^\0]", raw):
-        start = match.start()
-        for bit in BITS_OF_BYTE[raw[start]]:
-            yield start * 8 + bit
+    for block in range(0, len(raw), len(EMPTY)):
+        if raw[block : block + len(EMPTY)] == EMPTY:
+            continue
+        for match in NOT_EMPTY.finditer(raw, block, block + len(EMPTY)):
+            place = match.start()
+            for bit in BITS_OF_BYTE[raw[place]]:
+                yield place * 8 + bit
 
 
-def _chunks(numbers: Numbers) -> dict[tuple[str, str, int], list[int]]:
+def _chunks(numbers: Numbers) -> dict[Key, list[int]]:
     """The offsets in each chunk that numbers fall into."""
-    found: dict[tuple[str, str, int], list[int]] = {}
+    found: dict[Key, list[int]] = {}
     for (kind, value), members in numbers.items():
         ordered, at = sorted(members), 0
         while at < len(ordered):
@@ -238,28 +273,41 @@ def _chunks(numbers: Numbers) -> dict[tuple[str, str, int], list[int]]:
     return found
 
 
-def _read_chunk(connection: sqlite3.Connection, key: tuple[str, str, int]) -> bytes:
+def _read_chunk(connection: sqlite3.Connection, key: Key) -> tuple[int, bytes]:
+    """How many members a chunk has, and these packed."""
     row = connection.execute(
-        "SELECT members FROM facets WHERE kind = ? AND value = ? AND chunk = ?", key
+        "SELECT n, members FROM facets WHERE kind = ? AND value = ? AND chunk = ?", key
     ).fetchone()
-    return b"" if row is None else row["members"]
+    return (0, b"") if row is None else (row["n"], row["members"])
 
 
-def _changed(packed: bytes, plus: Sequence[int], minus: Sequence[int]) -> tuple[int, bytes]:
+def _changed(n: int, packed: bytes, plus: Sequence[int], minus: Sequence[int]) -> tuple[int, bytes]:
     """How many members a chunk has after a change, and these packed."""
     is_list = len(packed) < RAW_BYTES
-    if is_list and len(packed) // 2 + len(plus) <= FEW:
+    if is_list and n + len(plus) <= FEW:
         offsets = sorted({*array("H", packed), *plus}.difference(minus))
         return len(offsets), array("H", offsets).tobytes()
     buffer = bytearray(RAW_BYTES) if is_list else bytearray(packed)
-    for offset in (*array("H", packed if is_list else b""), *plus):
-        buffer[offset >> 3] |= 1 << (offset & 7)
+    if is_list:
+        plus, n = (*array("H", packed), *plus), 0
+    for offset in plus:
+        place, bit = offset >> 3, 1 << (offset & 7)
+        if not buffer[place] & bit:
+            buffer[place] |= bit
+            n += 1
     for offset in minus:
-        buffer[offset >> 3] &= ~(1 << (offset & 7))
-    bits = int.from_bytes(buffer, "little")
-    if bits.bit_count() > FEW:
-        return bits.bit_count(), bytes(buffer)
-    return bits.bit_count(), array("H", numbers_in(bits)).tobytes()
+        place, bit = offset >> 3, 1 << (offset & 7)
+        if buffer[place] & bit:
+            buffer[place] ^= bit
+            n -= 1
+    if n > FEW:
+        return n, bytes(buffer)
+    return n, array("H", numbers_in(int.from_bytes(buffer, "little"))).tobytes()
+
+
+def _members(connection: sqlite3.Connection, kind: str, value: str) -> int:
+    query = "SELECT chunk, members FROM facets WHERE kind = ? AND value = ?"
+    return _union(connection.execute(query, (kind, value)))
 
 
 def _union(rows: Iterable[sqlite3.Row]) -> int:

@@ -84,11 +84,12 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One file; `is_checked` says that the copy on this machine has this SHA-256."""
+    """One file; `is_checked` says that the copy on this machine is known to be right."""
 
     path: str
     size_bytes: int
     sha256: str | None = None
+    blob_id: str | None = None
     is_checked: bool = False
 
 

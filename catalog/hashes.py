@@ -1,4 +1,4 @@
-"""SHA-256 of local files, each read once as long as it does not change."""
+"""Hashes of local files, by which contents are told apart."""
 
 import hashlib
 from pathlib import Path
@@ -18,3 +18,15 @@ def sha256_of(path: Path, memo: HashMemo | None = None) -> str:
     if memo:
         memo.remember_sha256(*key, found)
     return found
+
+
+def blob_id_of(path: Path) -> str:
+    """The id that git gives the file's content: 40 hexadecimal digits."""
+    start = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: start).hexdigest()
+
+
+def blob_id(content: bytes) -> str:
+    """The same of bytes in memory."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()

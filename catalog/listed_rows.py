@@ -1,8 +1,9 @@
 """A row of the Hub's listing as a model: value by value, with caps; a bad value spoils no other."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Any  # the Hub's JSON
 
@@ -26,6 +27,9 @@ LABELS_LIMIT = 1000
 NO_CONFIG = ConfigFacts()
 DTYPES_LIMIT = 50
 NAME_LENGTH = 200
+KNOWN_TAGS = 10_000
+"""Most of a page's tags are among the last so many different ones."""
+
 DTYPE = re.compile(r"[A-Za-z0-9_.]{1,30}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 
@@ -64,9 +68,8 @@ class Tags:
         """Reads the strings of a list."""
         found: dict[str, list[str]] = {}
         for tag in (told if isinstance(told, list) else [])[:TAGS_READ]:
-            name = _name(tag)
-            if name is not None:
-                kind, value = _sorted(name)
+            if isinstance(tag, str) and len(tag) <= NAME_LENGTH:
+                kind, value = _sorted(tag)
                 found.setdefault(kind, []).append(value)
         return cls(
             license=next(iter(found.get("license", [])), None),
@@ -78,8 +81,12 @@ class Tags:
         )
 
 
-def _sorted(tag: str) -> tuple[str, str]:
+@lru_cache(KNOWN_TAGS)
+def _sorted(told: str) -> tuple[str, str]:
     """What a tag tells, and the value."""
+    tag = _name(told)
+    if tag is None:
+        return "nothing", ""
     if tag in LANGUAGES:
         return "language", tag
     if tag in FORMAT_TAGS:
@@ -161,15 +168,17 @@ def _config(told: Mapping[str, Any]) -> ConfigFacts:
 def _parameters(told: object) -> dict[str, int]:
     """Values by dtype; what is no dtype's name is left out."""
     found = mapping(mapping(told).get("parameters"))
-    read = ((dtype, count(n)) for dtype, n in islice(found.items(), DTYPES_LIMIT))
-    return {dtype: n for dtype, n in read if n is not None and DTYPE.fullmatch(dtype)}
+    return {
+        dtype: n
+        for dtype, told in islice(found.items(), DTYPES_LIMIT)
+        if (n := count(told)) is not None and DTYPE.fullmatch(dtype)
+    }
 
 
-def _results(published: Iterable[PublishedResult]) -> tuple[PublishedResult, ...]:
-    few = islice(published, RESULTS_LIMIT)
+def _results(published: Sequence[PublishedResult]) -> tuple[PublishedResult, ...]:
     return tuple(
         PublishedResult(result.dataset[:NAME_LENGTH], result.metric[:NAME_LENGTH], result.value)
-        for result in few
+        for result in published[:RESULTS_LIMIT]
     )
 
 
@@ -188,5 +197,5 @@ def _names(values: Sequence[str]) -> tuple[str, ...]:
     """The first of them, each once."""
     if not values:
         return ()
-    found = (value for value in values if len(value) <= NAME_LENGTH)
-    return tuple(islice(dict.fromkeys(found), NAMES_LIMIT))
+    found = dict.fromkeys([value for value in values if len(value) <= NAME_LENGTH])
+    return tuple(found)[:NAMES_LIMIT]

@@ -11,10 +11,16 @@ TOKENIZER_FILES = frozenset(
     {
         "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
         "vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model",
-        "tokenizer.model", "spm.model", "bpe.codes",
+        "tokenizer.model", "spm.model", "bpe.codes", "source.spm", "target.spm",
+        "target_vocab.json", "normalizer.json", "chat_template.jinja", "chat_template.json",
+        "generation_config.json", "preprocessor_config.json", "processor_config.json",
+        "modules.json", "1_Pooling/config.json", "sentence_bert_config.json",
+        "config_sentence_transformers.json",
     }
 )  # fmt: skip
-"""The files that tokenizers of transformers are read from, as they are named on the Hub."""
+"""The files that transformers reads besides the config and the weights, as named on the Hub: the
+vocabulary and what else makes texts, images and sounds to inputs and outputs to texts.
+"""
 
 BYTES_BY_DTYPE: Mapping[str, float] = MappingProxyType(
     {
@@ -27,11 +33,16 @@ BYTES_BY_DTYPE: Mapping[str, float] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One file of a repository; `sha256` is known for large files on the Hub."""
+    """One file of a repository.
+
+    A Hub tells the `sha256` of large files, which git does not hold, and of all others `blob_id`,
+    git's id of their content.
+    """
 
     path: str
     size_bytes: int
     sha256: str | None = None
+    blob_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,13 @@ Check = Callable[[sqlite3.Row], bool]
 Part = tuple[int | None, Iterable[int]]
 """The next models, and how many they are where that is known before they are looked up."""
 
+CHECKED = "number, n_parameters, weight_bytes, last_modified, labels, details"
+"""The columns that a Check may look at."""
+
 READ_AT_ONCE = 256
 READ_IN_STEPS = 5
 """A row that is read costs as much as so many steps along an index."""
-FEW = 2_000
+FEW = 500
 """So many models are read and sorted without being taken apart."""
 TOGETHER = 200
 """So many neighbouring parts' models are read together."""
@@ -31,17 +34,26 @@ TOGETHER = 200
 class Order:
     """A column that models are sorted by. Equal models come by number, those without it last.
 
-    `facet` sorts them roughly: its values come in the order of the column.
+    `facet` sorts them roughly: its values come in the order of the column. Each stands for a power
+    of two where there is a `finer` one of quarters.
     """
 
     column: str
     is_descending: bool = True
     facet: str | None = None
+    finer: str | None = None
     has_index: bool = True
 
     def is_exact(self, value: str) -> bool:
         """Whether models with this value of the facet are equal in the column."""
         return self.facet in ("downloads", "likes") and int(value) < facets.EXACT_STEPS
+
+    def quarters(self, value: str) -> list[str]:
+        """The values of the finer facet in one of the facet."""
+        first = (1 << int(value)) >> 1
+        apart = 1 if first < facets.EXACT_STEPS else first >> 2
+        numbers = range(first, max(1, 2 * first), apart)
+        return list(dict.fromkeys(facets.step(n) for n in numbers))
 
     def walk(self, value: str | None) -> tuple[str, tuple[float, ...]]:
         """A query for all numbers in this order, from the index; only those of a facet's value."""
@@ -52,13 +64,13 @@ class Order:
             f"SELECT number FROM models INDEXED BY models_by_{self.column}"  # noqa: S608  # our own column names
             f" WHERE {self.column} {condition}"
             f" ORDER BY {self.column} {'DESC' if self.is_descending else 'ASC'}"
-        ), () if value is None else self._bounds(int(value))
+        ), () if value is None else self._bounds(value)
 
-    def _bounds(self, value: int) -> tuple[float, float]:
-        """Between which values of the column those of a value of the facet lie."""
+    def _bounds(self, value: str) -> tuple[float, float]:
+        """Between which values of the column those of a value of the finest facet lie."""
         if self.facet == "score":
-            return (10 * value - 0.5) / 1000, (10 * value + 9.5) / 1000
-        return (1 << value) >> 1, (1 << value) - 1
+            return (10 * int(value) - 0.5) / 1000, (10 * int(value) + 9.5) / 1000
+        return facets.bounds_of(value)
 
 
 ORDERS: Mapping[str, Order] = MappingProxyType(
@@ -67,8 +79,8 @@ ORDERS: Mapping[str, Order] = MappingProxyType(
         "likes": Order("likes", facet="likes", has_index=False),
         "score": Order("score", facet="score"),
         "newest": Order("created_at", facet="created", has_index=False),
-        "parameters": Order("n_parameters", is_descending=False, facet="parameters"),
-        "size": Order("weight_bytes", is_descending=False, facet="bytes"),
+        "parameters": Order("n_parameters", False, "parameters", "parameters step"),
+        "size": Order("weight_bytes", False, "bytes", "bytes step"),
         "id": Order("id", is_descending=False),
     }
 )
@@ -89,25 +101,28 @@ def parts(
     """The models of a choice in an order, part by part; `n_wanted` of them are probably enough."""
     left = choice.bits
     if order.facet is None:
-        yield _part(connection, choice, _Step(order, left, n_all=left.bit_length()), n_wanted)
-    elif left.bit_count() <= FEW:
-        yield _part(connection, choice, _Step(order, left), n_wanted)
+        step = _Step(order, left, left.bit_count(), n_all=left.bit_length())
+        yield _part(connection, choice, step, n_wanted)
+    elif (n_left := left.bit_count()) <= FEW:
+        yield _part(connection, choice, _Step(order, left, n_left), n_wanted)
     else:
         for step in _steps(connection, left, order):
             yield _part(connection, choice, step, n_wanted)
             left ^= step.members
-        yield _known(choice, left), passing(connection, facets.numbers_in(left), choice)
+        n_rest = None if left & choice.unsure else left.bit_count()
+        yield n_rest, passing(connection, facets.numbers_in(left), choice)
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """The next members of a set: those with one value of the order's facet, or with several.
+    """The next `n` members of a set: those with one value of the order's facet, or with several.
 
     `n_all` models have that value, 0 where it is several.
     """
 
     order: Order
     members: int
+    n: int
     value: str | None = None
     n_all: int = 0
 
@@ -115,29 +130,40 @@ class _Step:
         """The members in order, by the way that takes fewer steps."""
         if self.value is not None and self.order.is_exact(self.value):
             return facets.numbers_in(self.members)
-        n_read = self.members.bit_count()
         if self.order.has_index and n_wanted is not None:
-            n_walked = n_wanted * self.n_all / max(1, n_read)
-            if 0 < n_walked < n_read * READ_IN_STEPS:
+            n_walked = n_wanted * self.n_all / max(1, self.n)
+            if 0 < n_walked < self.n * READ_IN_STEPS:
                 return _walk(connection, self)
         return _read_and_sorted(connection, self.members, self.order)
 
 
 def _steps(connection: sqlite3.Connection, bits: int, order: Order) -> Iterator[_Step]:
     """A set taken apart by the order's facet; parts of few members stay together."""
-    few = 0
-    for value in facets.values(connection, order.facet or "", descending=order.is_descending):
-        same = facets.members(connection, order.facet or "", value)
+    few = n_few = 0
+    for value, same in _values(connection, bits, order):
         members = bits & same
-        is_small = members.bit_count() <= TOGETHER
+        n = members.bit_count()
+        is_small = n <= TOGETHER
         if is_small:
-            few |= members
-        if few and (not is_small or few.bit_count() > TOGETHER):
-            yield _Step(order, few)
-            few = 0
+            few, n_few = few | members, n_few + n
+        if few and (not is_small or n_few > TOGETHER):
+            yield _Step(order, few, n_few)
+            few = n_few = 0
         if not is_small:
-            yield _Step(order, members, value, same.bit_count())
-    yield _Step(order, few)
+            yield _Step(order, members, n, value, same.bit_count() if order.has_index else 0)
+    yield _Step(order, few, n_few)
+
+
+def _values(connection: sqlite3.Connection, bits: int, order: Order) -> Iterator[tuple[str, int]]:
+    """The values of an order's facet with their models; of the finer one where these are many."""
+    kind, finer = order.facet or "", order.finer
+    for value in facets.values(connection, kind, descending=order.is_descending):
+        same = facets.members(connection, kind, value)
+        if finer is None or (bits & same).bit_count() <= TOGETHER:
+            yield value, same
+            continue
+        for quarter in order.quarters(value):
+            yield quarter, facets.members(connection, finer, quarter)
 
 
 def _part(
@@ -146,11 +172,7 @@ def _part(
     def numbers() -> Iterator[int]:
         yield from passing(connection, step.sorted(connection, n_wanted), choice)
 
-    return _known(choice, step.members), numbers()
-
-
-def _known(choice: Choice, members: int) -> int | None:
-    return None if members & choice.unsure else members.bit_count()
+    return None if step.members & choice.unsure else step.n, numbers()
 
 
 def _read_and_sorted(connection: sqlite3.Connection, bits: int, order: Order) -> list[int]:
@@ -186,7 +208,7 @@ def passing(
     n_places = len(raw) * 8
     for batch in _batches(numbers):
         unsure = [n for n in batch if n < n_places and raw[n >> 3] >> (n & 7) & 1]
-        found = read(connection, unsure) if unsure else ()
+        found = read(connection, unsure, CHECKED) if unsure else ()
         failed = {row["number"] for row in found if not all(c(row) for c in choice.checks)}
         yield from (number for number in batch if number not in failed)
 

@@ -49,6 +49,15 @@ def refuse(model: Model) -> Refusal | None:
     return Refusal(model.id, *found) if found else None
 
 
+def is_unscanned(model: Model) -> bool:
+    """Whether a description lacks the verdict of the Hub's security scan; folders have none.
+
+    It came from another machine or an older release, or was asked for before the scan ended.
+    """
+    kind = model.source.partition(":")[0]
+    return model.described and model.security is None and kind in ("hub", "snapshot")
+
+
 def path_trick(paths: Iterable[str]) -> str | None:
     """The first path that could reach outside its folder or hide another file, described."""
     paths = tuple(paths)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from catalog import facets, words
+from catalog.known_sets import known
 from catalog.labels import label_set, normalised, output_names
 from catalog.order import ORDERS, Choice, Part, parts, passing, read, rows
 from catalog.select import Selection
@@ -51,7 +52,7 @@ def select(connection: sqlite3.Connection, selection: Selection) -> list[int]:
 
 def count(connection: sqlite3.Connection, selection: Selection) -> int:
     """How many models fit, whatever `limit` and `offset` are."""
-    choice = _choose(connection, selection)
+    choice = _choose(connection, selection, exactly=True)
     at_edge = facets.numbers_in(choice.bits & choice.unsure)
     n_passing = sum(1 for _ in passing(connection, at_edge, choice))
     return (choice.bits & ~choice.unsure).bit_count() + n_passing
@@ -59,7 +60,7 @@ def count(connection: sqlite3.Connection, selection: Selection) -> int:
 
 def unordered(connection: sqlite3.Connection, selection: Selection) -> Iterator[int]:
     """The numbers of all models that fit, ascending."""
-    choice = _choose(connection, selection)
+    choice = _choose(connection, selection, exactly=True)
     return passing(connection, facets.numbers_in(choice.bits), choice)
 
 
@@ -92,8 +93,13 @@ def _parts(connection: sqlite3.Connection, selection: Selection) -> Iterator[Par
         yield from parts(connection, some, ORDERS["downloads"], n_wanted)
 
 
-def _choose(connection: sqlite3.Connection, selection: Selection) -> Choice:
-    """All models that may fit, and what those at the edge of a set must pass."""
+def _choose(
+    connection: sqlite3.Connection, selection: Selection, *, exactly: bool = False
+) -> Choice:
+    """All models that may fit, and what those at the edge of a set must pass.
+
+    `exactly` is for those who want all of them: then rows are read only where no index tells.
+    """
     bits = facets.members(connection, *facets.ALL)
     for members in _sets(connection, selection):
         bits &= members
@@ -109,6 +115,7 @@ def _choose(connection: sqlite3.Connection, selection: Selection) -> Choice:
                 connection,
                 choice,
                 Bounds(column, kind, low or 0, LARGEST if high is None else high),
+                exactly=exactly or (low is not None and selection.sort == kind),
             )
     return _checked(connection, choice, selection)
 
@@ -126,14 +133,30 @@ def _checked(connection: sqlite3.Connection, choice: Choice, selection: Selectio
     return Choice(choice.bits, unsure, tuple(checks))
 
 
-def _bounded(connection: sqlite3.Connection, choice: Choice, bounds: Bounds) -> Choice:
-    """The models of a choice between two bounds; rows tell those in the same step as a bound."""
+def _bounded(
+    connection: sqlite3.Connection, choice: Choice, bounds: Bounds, *, exactly: bool
+) -> Choice:
+    """The models of a choice between two bounds. Of those in the same step as a bound the index
+    tells which are, or else their rows, when it comes to them."""
     low, high, kind = bounds.low, bounds.high, bounds.kind
     fits = choice.bits & facets.within(connection, kind, low, high)
     steps = (facets.step(low), facets.step(high))
-    unsure = facets.members(connection, f"{kind} step", *steps)
+    at_edge = fits & facets.members(connection, f"{kind} step", *steps)
+    if exactly:
+        fits = fits & ~at_edge | at_edge & _at_edges(connection, bounds)
+        return Choice(fits, choice.unsure, choice.checks)
     checks = (*choice.checks, lambda row: low <= row[bounds.column] <= high)
-    return Choice(fits, choice.unsure | unsure, checks)
+    return Choice(fits, choice.unsure | at_edge, checks)
+
+
+def _at_edges(connection: sqlite3.Connection, bounds: Bounds) -> int:
+    """The models between two bounds that are in the same step as one of them."""
+    edges = {facets.bounds_of(facets.step(n)) for n in (bounds.low, bounds.high)}
+    cursor = connection.cursor()
+    cursor.row_factory = None
+    query = f"SELECT number FROM models WHERE {bounds.column} BETWEEN ? AND ?"  # noqa: S608  # our own column names
+    ranges = ((max(bounds.low, first), min(bounds.high, last)) for first, last in edges)
+    return facets.as_bits(number for two in ranges for (number,) in cursor.execute(query, two))
 
 
 def _label_names(row: sqlite3.Row) -> tuple[str, ...]:
@@ -190,6 +213,11 @@ def _authored(connection: sqlite3.Connection, authors: Sequence[str]) -> int:
 
 
 def _descendants(connection: sqlite3.Connection, id: str) -> int:
+    """The models made from this one, at any remove; the many of a well-known one are remembered."""
+    return known(connection, ("descendants", id), lambda: _lineage(connection, id))
+
+
+def _lineage(connection: sqlite3.Connection, id: str) -> int:
     """The models made from this one, at any remove; models made from each other end the walk."""
     bases = facets.members(connection, *facets.BASE)
     found, itself, ids = 0, 0, [id]

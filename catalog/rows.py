@@ -85,8 +85,14 @@ def _details_text(model: Model) -> str | None:
         if value != default
     }
     if "files" in kept:
-        kept["files"] = [(file.path, file.size_bytes, file.sha256) for file in model.files]
+        kept["files"] = [file_values(file) for file in model.files]
     return _encode(kept) if kept else None
+
+
+def file_values(file: File) -> tuple[str | int | None, ...]:
+    """A file's fields; the git blob id is left out where it is not known."""
+    known = (file.path, file.size_bytes, file.sha256)
+    return known if file.blob_id is None else (*known, file.blob_id)
 
 
 def _results(model: Model) -> list[tuple[str, str, float]]:

@@ -20,6 +20,7 @@ from catalog.ids import nearest
 from catalog.migrations import MIGRATIONS
 from catalog.model import Model
 from catalog.policy import Refusal
+from catalog.renames import renamed
 from catalog.rows import from_row
 from catalog.select import Selection
 
@@ -148,18 +149,33 @@ class Catalog:
         """Notes that a crawl is over, and tells how many models it found to be gone.
 
         `complete`: all that was asked for was seen. Unless it asked only for changes, models of
-        its slice that it did not see are gone: `get` still finds them, `select` does not.
+        its slice that it did not see are gone: `get` still finds them, `select` does not. Renamed
+        ones are found under both ids, and do not count.
         """
         with self._transaction():
             crawl_log.finish(self._connection, state, complete=complete)
-            if complete and state.since is None:
-                return writing.bury_unseen(self._connection, state)
-        return 0
+            if not complete or state.since is not None:
+                return 0
+            gone = writing.bury_unseen(self._connection, state)
+            pairs = list(renamed(self._connection, state, gone)) if gone else []
+            for old, new in pairs:
+                writing.rename(self._connection, state.source, old, new)
+        return len(gone) - len(pairs)
 
     def watermark(self, source: str, slice: Mapping[str, str]) -> str | None:
         """The newest `last_modified` that complete crawls of this slice have seen."""
         with self._named_errors():
             return crawl_log.watermark(self._connection, source, slice)
+
+    def last_whole(self, source: str, slice: Mapping[str, str]) -> str | None:
+        """When the last crawl that asked for all of a slice came to its end; None before."""
+        with self._named_errors():
+            return crawl_log.last_whole(self._connection, source, slice)
+
+    def bury(self, source: str, id: str) -> None:
+        """Notes that a source has a model no more: `get` still finds it, `select` does not."""
+        with self._transaction():
+            writing.bury_named(self._connection, source, id)
 
     def rename(self, source: str, old: str, new: str) -> None:
         """Lets `get` answer for the old id of a model with the new one."""

@@ -10,6 +10,7 @@ from cache.errors import RecommenderError
 JSON_LIMIT_BYTES = 5_000_000
 DEPTH_LIMIT = 50
 DIGITS_LIMIT = 20
+NESTING = (dict, list)
 COUNT_LIMIT = 2**53  # beyond it, neither SQLite's nor JSON's integers are safe
 
 
@@ -65,14 +66,15 @@ def text(value: object) -> str | None:
     """A string that is not empty and can be stored; else None."""
     if not isinstance(value, str) or not value.strip():
         return None
+    if value.isascii():
+        return value
     return value.encode("utf-8", "replace").decode("utf-8")  # half surrogates cannot be stored
 
 
 def texts(value: object) -> tuple[str, ...]:
     """The strings of a list, or one string alone, as a tuple."""
     values = value if isinstance(value, list) else [value]
-    found = (text(item) for item in values)
-    return tuple(item for item in found if item is not None)
+    return tuple([found for item in values if (found := text(item)) is not None])
 
 
 def count(value: object) -> int | None:
@@ -106,18 +108,18 @@ def objects(value: object) -> tuple[Mapping[str, Any], ...]:
 
 
 def _deeper_than(value: object, limit: int) -> bool:
-    level = [value]
-    for _ in range(limit):
-        level = [child for item in level for child in _children(item)]
+    """Only what holds others is looked into: most values of millions of rows do not."""
+    level = [value] if isinstance(value, NESTING) else []
+    for _ in range(limit - 1):
+        level = [
+            child
+            for item in level
+            for child in (item.values() if isinstance(item, dict) else item)
+            if isinstance(child, NESTING)
+        ]
         if not level:
             return False
-    return True
-
-
-def _children(value: object) -> list[object]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
+    return any(level)
 
 
 def _reason(error: Exception) -> str:

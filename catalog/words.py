@@ -44,7 +44,7 @@ def words_in(text: str) -> list[str]:
 
 def entry_of(number: int, model: Model) -> Entry:
     """What the index holds of a model."""
-    names = output_names(model.labels, model.label2id)
+    names = output_names(model.labels, model.label2id) if model.labels else ()
     other = words_in(" ".join([*model.tags, *names, model.summary or ""]))
     return number, " ".join(words_in(model.id)), " ".join(dict.fromkeys(other))
 

@@ -74,7 +74,7 @@ def put_refusals(
     )
 
 
-def bury_unseen(connection: Connection, state: CrawlState) -> int:
+def bury_unseen(connection: Connection, state: CrawlState) -> list[int]:
     """Marks as gone what an earlier crawl of the same slice saw, and no later one up to this.
 
     A crawl of everything speaks for all slices. Rows that no crawl has seen (of older catalogs)
@@ -88,8 +88,18 @@ def bury_unseen(connection: Connection, state: CrawlState) -> int:
         " AND source = :source AND :slice IN ('{}', json_object('task', task))",
         {"source": state.source, "crawl": state.id, "slice": slice_text(state.slice)},
     ).fetchall()
-    bury(connection, [row["number"] for row in rows])
-    return len(rows)
+    numbers = [row["number"] for row in rows]
+    bury(connection, numbers)
+    return numbers
+
+
+def bury_named(connection: Connection, source: str, id: str) -> None:
+    """Marks the model that a source lists by this id as gone."""
+    listed = connection.execute(
+        "SELECT number FROM models WHERE listed AND gone_at IS NULL AND source = ? AND id = ?",
+        (source, id),
+    ).fetchall()
+    bury(connection, [row["number"] for row in listed])
 
 
 def bury(connection: Connection, numbers: Sequence[int]) -> None:
@@ -111,11 +121,7 @@ def rename(connection: Connection, source: str, old: str, new: str) -> None:
     """Notes a model's new id; the row under the old one is gone."""
     connection.execute("DELETE FROM renamed WHERE source = ? AND old_id = ?", (source, new))
     connection.execute("INSERT OR REPLACE INTO renamed VALUES (?, ?, ?)", (source, old, new))
-    listed = connection.execute(
-        "SELECT number FROM models WHERE listed AND gone_at IS NULL AND source = ? AND id = ?",
-        (source, old),
-    ).fetchall()
-    bury(connection, [row["number"] for row in listed])
+    bury_named(connection, source, old)
 
 
 @dataclass(slots=True)

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any  # the Hub's JSON
 
 from catalog.config import ConfigFacts
-from catalog.hashes import sha256_of
+from catalog.hashes import blob_id_of, sha256_of
 from catalog.loopback.exchange import Answer
-from catalog.loopback.hosted_files import HostedFile, commit_of
+from catalog.loopback.hosted_files import HostedFile, commit_of, is_large
 from catalog.model import File, Model
 from catalog.protocols import HashMemo
 from catalog.repository import (
@@ -38,7 +38,7 @@ BASIC_FIELDS = frozenset(
 )
 """What a listing without `expand` or `full` answers for each repository."""
 
-NOT_LISTED = frozenset({"config", "cardData"})
+NOT_LISTED = frozenset({"config", "cardData", "securityRepoStatus"})
 
 
 class HostedRepository:
@@ -116,7 +116,9 @@ class HostedRepository:
 
     def _file(self, path: str) -> HostedFile:
         place = self.folder / path
-        return HostedFile(path, place.stat().st_size, sha256_of(place, self._memo))
+        size_bytes = place.stat().st_size
+        hashed = sha256_of(place, self._memo) if is_large(path, size_bytes) else blob_id_of(place)
+        return HostedFile(path, size_bytes, hashed)
 
     def _card(self) -> Mapping[str, Any]:
         try:
@@ -144,6 +146,7 @@ class HostedModel(HostedRepository):
             "model-index": card.get("model-index"),
             "config": {key: config[key] for key in shown if key in config},
             "safetensors": self._safetensors(),
+            "securityRepoStatus": {"scansDone": True, "filesWithIssues": []},
         }  # fmt: skip
 
     def _config(self) -> Mapping[str, Any]:

@@ -5,32 +5,36 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any  # the Hub's JSON
 
+from catalog.hashes import blob_id
+
 LARGE_ENDINGS = (".safetensors", ".bin", ".onnx", ".h5", ".msgpack", ".model", ".parquet", ".gguf")
 LARGE_BYTES = 10_000_000
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size_bytes}\n"
+"""What git holds in place of a large file."""
 
 
 @dataclass(frozen=True, slots=True)
 class HostedFile:
-    """One file as the Hub serves it; large files carry their SHA-256 as ETag."""
+    """One file as the Hub serves it, by its hash.
+
+    A small file's is git's id of its content, a large one's the SHA-256, also as ETag.
+    """
 
     path: str
     size_bytes: int
-    sha256: str
+    etag: str
 
     @property
     def is_large(self) -> bool:
         """Whether the Hub would keep it outside git."""
-        return self.size_bytes >= LARGE_BYTES or self.path.endswith(LARGE_ENDINGS)
+        return is_large(self.path, self.size_bytes)
 
     @property
     def blob_id(self) -> str:
-        """Stands for git's object id: 40 hexadecimal digits of the contents."""
-        return self.sha256[:40]
-
-    @property
-    def etag(self) -> str:
-        """What the client names the file in its cache."""
-        return self.sha256 if self.is_large else self.blob_id
+        """Git's id of what it holds: of a large file a pointer."""
+        if not self.is_large:
+            return self.etag
+        return blob_id(POINTER.format(sha256=self.etag, size_bytes=self.size_bytes).encode())
 
     def sibling(self) -> dict[str, Any]:
         """The entry of `siblings` in a repository's description, with `blobs=true`."""
@@ -40,7 +44,7 @@ class HostedFile:
             "blobId": self.blob_id,
         }
         if self.is_large:
-            entry["lfs"] = {"sha256": self.sha256, "size": self.size_bytes, "pointerSize": 130}
+            entry["lfs"] = {"sha256": self.etag, "size": self.size_bytes, "pointerSize": 130}
         return entry
 
     def tree_entry(self) -> dict[str, Any]:
@@ -49,13 +53,18 @@ class HostedFile:
             "type": "file", "path": self.path, "size": self.size_bytes, "oid": self.blob_id,
         }  # fmt: skip
         if self.is_large:
-            entry["lfs"] = {"oid": self.sha256, "size": self.size_bytes, "pointerSize": 130}
+            entry["lfs"] = {"oid": self.etag, "size": self.size_bytes, "pointerSize": 130}
         return entry
+
+
+def is_large(path: str, size_bytes: int) -> bool:
+    """Whether the Hub would keep a file outside git."""
+    return size_bytes >= LARGE_BYTES or path.endswith(LARGE_ENDINGS)
 
 
 def commit_of(files: Iterable[HostedFile]) -> str:
     """Stands for the commit hash: 40 hexadecimal digits over all paths and contents."""
-    contents = "\n".join(f"{file.path}\0{file.sha256}" for file in files)
+    contents = "\n".join(f"{file.path}\0{file.etag}" for file in files)
     return hashlib.sha256(contents.encode()).hexdigest()[:40]
 
 

@@ -3,25 +3,16 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from catalog.allowance import Quota as Quota
 from catalog.loopback.exchange import Answer, Request, refusal
 
 
-@dataclass(frozen=True, slots=True)
-class Quota:
-    """So many API requests in each fixed window; files under `/resolve/` are not counted.
-
-    The defaults are the public Hub's for anonymous clients
-    (https://huggingface.co/docs/hub/rate-limits).
-    """
-
-    n: int = 500
-    window_s: float = 300.0
-
-
 class QuotaMeter:
-    """Counts each client's API requests, a client being a token or its absence; for any thread."""
+    """Counts each client's API requests in fixed windows, as the Hub does; for any thread.
+
+    A client is a token or its absence. Files under `/resolve/` are not counted.
+    """
 
     def __init__(self, quota: Quota, clock: Callable[[], float] = time.monotonic) -> None:
         self._quota = quota

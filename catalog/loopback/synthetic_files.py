@@ -1,6 +1,5 @@
 """The files of a synthetic model: small ones with contents, weights with a header and no values."""
 
-import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -8,6 +7,7 @@ from typing import Any  # the Hub's JSON
 
 import numpy as np
 
+from catalog.hashes import blob_id
 from catalog.loopback.exchange import Answer, refusal
 from catalog.loopback.hosted_files import HostedFile
 from catalog.loopback.synthetic_models import Population, Stem
@@ -49,7 +49,7 @@ class SyntheticModel:
     def files(self) -> Sequence[HostedFile]:
         """The files by path."""
         small = [
-            HostedFile(path, len(content), hashlib.sha256(content).hexdigest())
+            HostedFile(path, len(content), blob_id(content))
             for path, content in self._contents.items()
         ]
         return tuple(sorted([*small, *self._weights()], key=lambda file: file.path))

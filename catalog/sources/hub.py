@@ -136,6 +136,10 @@ class HubSource:
         """From now on the files of these are not evicted for others."""
         self._deliveries.protect(models)
 
+    def end_waits(self, at: float) -> None:
+        """A wait for the quota beyond this monotonic time is an OutOfTime from now on."""
+        self._client.waits_end = at
+
     def close(self) -> None:
         """End the process that downloads; it also ends with this object."""
         self._deliveries.close()

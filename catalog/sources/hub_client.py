@@ -9,28 +9,37 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from math import inf
 from pathlib import Path
 from typing import Any, TypeVar  # Any: the Hub's JSON
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit
 
 from huggingface_hub import __version__, constants, get_session, get_token
 from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # no __all__
 
 from cache.errors import AccessRequired, BadInput, NotFound, SourceUnavailable
-from catalog.allowance import PUBLIC_QUOTAS, Allowance
+from catalog.allowance import PUBLIC_QUOTAS, Allowance, OutOfTime
 from catalog.policy import PUBLIC_ENDPOINT
+from catalog.sources.origins import SHUT, is_loopback, is_private, origin_of
 from catalog.untrusted import JSON_LIMIT_BYTES, Unreadable, parse_json
 
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 PAGE_LIMIT_BYTES = 50_000_000
+FEWER = 10
+"""A page that is too large is asked for again with a tenth of its rows."""
+EMPTY_PAGES_LIMIT = 5
+"""So many pages without a row may follow each other."""
 TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 MOVED = frozenset({301, 302, 303, 307, 308})
 MOVES_LIMIT = 5
+OPEN_CODES = ("EntryNotFound", "RevisionNotFound")
+"""The repository is shown, what was asked of it is not there: a token changes nothing."""
 COMPRESSIONS: Mapping[str, int] = {"gzip": 31, "x-gzip": 31, "deflate": 15}  # zlib's window bits
 NO_SECRET = b"(token)"
+ENDPOINT = ""
+"""In the place of a repository: what is asked is about none."""
 USER_AGENT = f"recommender; hf_hub/{__version__}"
 """Our own: to write its own, huggingface_hub asks the endpoint first, uncounted, who drives it."""
 
@@ -59,8 +68,16 @@ class Disabled(AccessRequired):
     """The Hub has shut a repository, for everybody."""
 
 
+class Gone(NotFound):
+    """The Hub has no such repository, or hides it from us: it does not tell which."""
+
+
 class Failing(SourceUnavailable):
     """The Hub answers, but not this request."""
+
+
+class _TooLarge(Failing):
+    """An answer is larger than it may be."""
 
 
 class Stale(Failing):
@@ -98,12 +115,40 @@ class Page:
     cursor: str | None
 
 
+@dataclass(slots=True)
+class _PageSize:
+    """Rows that are asked for at once: fewer until those of a page that was too large are had."""
+
+    whole: int
+    asked: int
+    n_left: int = 0
+
+    @property
+    def is_cut(self) -> bool:
+        return self.asked < self.whole
+
+    def cut(self) -> bool:
+        """Asks for fewer from now on; whether that is possible."""
+        is_possible = self.asked > 1
+        self.n_left, self.asked = self.asked, max(1, self.asked // FEWER)
+        return is_possible
+
+    def note(self, n_rows: int) -> None:
+        """So many rows are had."""
+        self.n_left -= n_rows
+        self.asked = self.asked if self.n_left > 0 else self.whole
+
+
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """One request: `is_file` may be answered from another host, as large files are."""
+    """One request: `is_file` may be answered from another host, as large files are.
+
+    `repository` is what it is about; a listing is about the whole endpoint.
+    """
 
     url: str
     params: Params = ()
+    repository: str = ENDPOINT
     headers: Mapping[str, str] | None = None
     limit_bytes: int = PAGE_LIMIT_BYTES
     is_file: bool = False
@@ -112,9 +157,10 @@ class _Asked:
 class HubClient:
     """Asks one endpoint; the token goes there only, and over plain http to this machine only.
 
-    A token from the environment goes to the endpoint of the environment only. `allowance_path`
-    is where processes tell each other of their requests. `on_wait` is told the seconds of each
-    wait of a second and more, before it begins. Any thread may ask.
+    A listing or a repository is asked for without the token first, and with it where the endpoint
+    shows it to nobody else. A token from the environment goes to the endpoint of the environment
+    only. `allowance_path` is where processes tell each other of their requests. `on_wait` is told
+    the seconds of each wait of a second and more, before it begins. Any thread may ask.
     """
 
     def __init__(
@@ -134,41 +180,56 @@ class HubClient:
                 "a token belongs in HF_TOKEN, not into the address"
             )
         is_own = isinstance(token, str) or self.endpoint == constants.ENDPOINT.rstrip("/")
-        self.token = token if is_own and _is_private(self.endpoint) else False
+        self.token = token if is_own and is_private(self.endpoint) else False
         self.patience = patience or Patience()
         self.n_requests = 0
         """Requests that were sent so far, repeated ones included."""
+        self.waits_end = inf
+        """A wait beyond this monotonic time is an OutOfTime."""
         self._on_wait = on_wait
         self._lock = threading.Lock()
         self._secret = _secret(self.token)
-        self._allowance = Allowance(
-            f"{self.endpoint} {'token' if self._secret else 'anonymous'}",
-            PUBLIC_QUOTAS if self.endpoint == PUBLIC_ENDPOINT else {},
-            path=allowance_path,
-        )
+        self._shut = set[str]()  # what is shown to the token only
+        quotas = PUBLIC_QUOTAS if self.endpoint == PUBLIC_ENDPOINT else {}
+        self._allowances = {  # by whether the token is sent
+            with_token: Allowance(f"{self.endpoint} {name}", quotas, path=allowance_path)
+            for with_token, name in ((False, "anonymous"), (True, "token"))
+        }
 
-    def json(self, path: str, params: Params = (), *, limit_bytes: int = PAGE_LIMIT_BYTES) -> Any:
-        """The JSON at a path of the API."""
-        asked = _Asked(f"{self.endpoint}{path}", params, limit_bytes=limit_bytes)
+    def json(
+        self,
+        path: str,
+        params: Params = (),
+        *,
+        repository: str = ENDPOINT,
+        limit_bytes: int = PAGE_LIMIT_BYTES,
+    ) -> Any:
+        """The JSON at a path of the API, which tells of a repository or of many."""
+        url = f"{self.endpoint}{path}"
+        asked = _Asked(url, params, repository=repository, limit_bytes=limit_bytes)
         return self._get(asked, self._parse)
 
-    def pages(self, path: str, params: Params, *, start: str | None = None) -> Iterator[Page]:
-        """The pages of a listing, as long as they lead on at this endpoint.
+    def pages(
+        self, path: str, params: Params, *, n_rows: int, start: str | None = None
+    ) -> Iterator[Page]:
+        """The pages of a listing, of `n_rows` each, as long as they lead on at this endpoint.
 
         `start` is the cursor of a page that was had before; Stale where the Hub knows it no more.
         """
-        url, seen = f"{self.endpoint}{path}", set[int]()
-        if start is not None:
-            url, params = self._next(url, start), ()
+        query = urlencode([*params, ("limit", str(n_rows))])
+        url = self._next(f"{self.endpoint}{path}", start or f"{path}?{query}")
+        seen, n_empty, size = set[int](), 0, _PageSize(n_rows, n_rows)
         while True:
-            page = self._page(_Asked(url, params), is_resumed=start is not None and not seen)
+            page = self._page_of(url, size, is_resumed=start is not None and not seen)
             yield page
             if page.cursor is None:
                 return
-            if hash(page.cursor) in seen:
-                raise Failing(f"{self.endpoint} lists the same page again and again: {path}")
+            n_empty = 0 if page.rows else n_empty + 1
+            if hash(page.cursor) in seen or n_empty == EMPTY_PAGES_LIMIT:
+                kind = "the same page" if n_empty < EMPTY_PAGES_LIMIT else "empty pages"
+                raise Failing(f"{self.endpoint} lists {kind} again and again: {path}")
             seen.add(hash(page.cursor))
-            url, params = self._next(url, page.cursor), ()
+            url = self._next(url, page.cursor)
 
     def file(
         self, id: str, revision: str, path: str, *, span: tuple[int, int] | None = None
@@ -179,8 +240,23 @@ class HubClient:
         if span:
             headers["Range"] = f"bytes={span[0]}-{span[1] - 1}"
         limit_bytes = span[1] - span[0] if span else JSON_LIMIT_BYTES
-        asked = _Asked(url, headers=headers, limit_bytes=limit_bytes, is_file=True)
+        asked = _Asked(url, repository=id, headers=headers, limit_bytes=limit_bytes, is_file=True)
         return self._get(asked, lambda reply: reply.content)
+
+    def _page_of(self, url: str, size: "_PageSize", *, is_resumed: bool) -> Page:
+        """The page at an address, or fewer of its rows where it is too large."""
+        while True:
+            here = _with_limit(url, size.asked) if size.is_cut else url
+            try:
+                page = self._page(_Asked(here), is_resumed=is_resumed)
+            except _TooLarge:
+                if not size.cut():
+                    raise
+                continue
+            if size.is_cut and page.cursor is not None:
+                page = replace(page, cursor=_with_limit(page.cursor, size.whole))
+            size.note(len(page.rows))
+            return page
 
     def _page(self, asked: _Asked, *, is_resumed: bool) -> Page:
         try:
@@ -213,10 +289,10 @@ class HubClient:
                 return read(reply)
             except _Passing as fault:
                 wait_s = self._pause_s(fault, n_failed)
-                if wait_s is None or time.monotonic() + wait_s > end:
+                if wait_s is None:
                     raise fault.error from fault
+                self._wait(wait_s, end, fault.error)
             n_failed += 1
-            self._wait(wait_s)
 
     def _pause_s(self, fault: _Passing, n_failed: int) -> float | None:
         """The seconds before the next attempt; None after the last one."""
@@ -227,34 +303,49 @@ class HubClient:
         wanted_s = planned_s if fault.wait_s is None else fault.wait_s
         return min(wanted_s, self.patience.longest_pause_s)
 
-    def _await_allowance(self, asked: _Asked, end: float) -> None:
+    def _await_allowance(self, asked: _Asked, end: float, *, with_token: bool) -> None:
         """Waits until the endpoint's quota leaves room for one more request."""
-        while wait_s := self._allowance.take(_bucket(asked)):
-            if time.monotonic() + wait_s > end:
-                raise SourceUnavailable(self._spent(wait_s))
-            self._wait(wait_s)
+        while wait_s := self._allowances[with_token].take(_bucket(asked)):
+            self._wait(wait_s, end, SourceUnavailable(self._spent(wait_s)))
 
-    def _wait(self, wait_s: float) -> None:
+    def _wait(self, wait_s: float, end: float, error: Exception) -> None:
+        """Sleeps; where that would go on beyond `end` the error is raised instead."""
+        until = time.monotonic() + wait_s
+        if until > self.waits_end:
+            raise OutOfTime(str(error)) from error
+        if until > end:
+            raise error
         if self._on_wait and wait_s >= 1:
             self._on_wait(wait_s)
         time.sleep(wait_s)
 
     def _attempt(self, asked: _Asked, end: float) -> Reply:
+        """The answer, without the token where that is enough."""
+        is_shut = not self._shut.isdisjoint((ENDPOINT, asked.repository))
+        reply = self._led(asked, end, with_token=is_shut)
+        if is_shut or not self._secret or not _may_be_shut(reply):
+            return reply
+        reply = self._led(asked, end, with_token=True)
+        if asked.repository or reply.status < 400:  # the whole endpoint only where that helped
+            self._shut.add(asked.repository)
+        return reply
+
+    def _led(self, asked: _Asked, end: float, *, with_token: bool) -> Reply:
         """The answer where the request is led in the end; the token stays with its origin."""
         url, params = asked.url, asked.params
         for _ in range(MOVES_LIMIT):
-            if _origin(url) == _origin(self.endpoint):
-                self._await_allowance(asked, end)
-            reply = self._send(asked, url, params)
+            if origin_of(url) == origin_of(self.endpoint):
+                self._await_allowance(asked, end, with_token=with_token)
+            reply = self._send(asked, url, params, with_token=with_token)
             if reply.status not in MOVED:
                 return reply
             url, params = self._moved(asked, url, reply), ()
         raise Failing(f"{self.endpoint} redirects without end")
 
-    def _send(self, asked: _Asked, url: str, params: Params) -> Reply:
-        is_home = _origin(url) == _origin(self.endpoint)
+    def _send(self, asked: _Asked, url: str, params: Params, *, with_token: bool) -> Reply:
+        is_home = origin_of(url) == origin_of(self.endpoint)
         headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", **(asked.headers or {})}
-        if is_home and self._secret:
+        if is_home and with_token:
             headers["Authorization"] = f"Bearer {self._secret}"
         timeout = httpx.Timeout(self.patience.read_s, connect=self.patience.connect_s)
         query = tuple(params) or None  # an empty one would cut the query of a next page's address
@@ -265,7 +356,7 @@ class HubClient:
                 "GET", url, params=query, headers=headers, timeout=timeout, follow_redirects=False
             ) as response:
                 if is_home:
-                    self._allowance.learn(_bucket(asked), response.headers)
+                    self._allowances[with_token].learn(_bucket(asked), response.headers)
                 content = self._read(response, asked.limit_bytes)
         except SourceUnavailable:
             raise
@@ -285,7 +376,7 @@ class HubClient:
         for chunk in response.iter_raw():
             content += unpack(chunk, limit_bytes + 1 - len(content))
             if len(content) > limit_bytes:
-                raise Failing(f"{host} sent more than {limit_bytes:,} bytes")
+                raise _TooLarge(f"{host} sent more than {limit_bytes:,} bytes")
             if time.monotonic() > end:
                 raise _Passing(
                     SourceUnavailable(f"{host} took longer than {self.patience.reply_s:g} s")
@@ -295,17 +386,17 @@ class HubClient:
     def _moved(self, asked: _Asked, url: str, reply: Reply) -> str:
         """Where a redirection leads. Only a file may lie on another host."""
         following = self._joined(url, reply.headers.get("Location", ""))
-        if _origin(following) == _origin(self.endpoint):
+        if origin_of(following) == origin_of(self.endpoint):
             return following
-        is_near = _is_loopback(following) and not _is_loopback(self.endpoint)
-        if not asked.is_file or not _is_private(following) or is_near:
+        is_near = is_loopback(following) and not is_loopback(self.endpoint)
+        if not asked.is_file or not is_private(following) or is_near:
             raise Failing(f"{self.endpoint} leads to {self._shown(following)}; not followed")
         return following
 
     def _next(self, url: str, link: str) -> str:
         """The next page's address. Another host would be sent the token: it is refused."""
         following = self._joined(url, link)
-        if _origin(following) != _origin(self.endpoint):
+        if origin_of(following) != origin_of(self.endpoint):
             where = self._shown(following)
             raise Failing(f"{self.endpoint} continues its listing at {where}; not followed")
         return following
@@ -313,7 +404,7 @@ class HubClient:
     def _joined(self, url: str, link: str) -> str:
         try:
             following = urljoin(url, link)
-            _origin(following)
+            origin_of(following)
         except ValueError as error:
             raise Failing(f"{self.endpoint} leads to no address: {ascii(link)[:200]}") from error
         return following
@@ -344,7 +435,7 @@ class HubClient:
     def _spent(self, wait_s: float) -> str:
         return (
             f"{self.endpoint} allows no more requests for {wait_s:,.0f} s; "
-            "then run the same command again, or set HF_TOKEN for a larger allowance"
+            "then run the same command again"
         )
 
     def _error(self, asked: _Asked, reply: Reply) -> Exception:
@@ -356,8 +447,11 @@ class HubClient:
         if code == "GatedRepo" or (reply.status == HTTPStatus.FORBIDDEN and not code):
             return AccessRequired(f"{self.endpoint} gives {what} on request only")
         if reply.status == HTTPStatus.NOT_FOUND or code == "RepoNotFound":
-            return NotFound(f"{self.endpoint} has no {what}{_not_found_hint(code)}")
+            kind = Gone if code == "RepoNotFound" else NotFound
+            return kind(f"{self.endpoint} has no {what}{_not_found_hint(code)}")
         if reply.status == HTTPStatus.UNAUTHORIZED:
+            if not self._secret:
+                return AccessRequired(f"{self.endpoint} asks for a token; set HF_TOKEN")
             return AccessRequired(f"{self.endpoint} does not accept the token; check HF_TOKEN")
         if reply.status == HTTPStatus.TOO_MANY_REQUESTS:  # true for every further request too
             wait_s = asked_pause_s(reply.headers)
@@ -421,23 +515,16 @@ def _bucket(asked: _Asked) -> str:
     return "resolvers" if asked.is_file else "api"
 
 
-def _origin(url: str) -> tuple[str, str | None, int | None]:
+def _may_be_shut(reply: Reply) -> bool:
+    """Whether the token may open what is not shown without it."""
+    return reply.status in SHUT and reply.headers.get("X-Error-Code") not in OPEN_CODES
+
+
+def _with_limit(url: str, n_rows: int) -> str:
+    """The address of a page with another number of rows; cursors do not depend on it."""
     parts = urlsplit(url)
-    try:
-        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    except ValueError:  # no number
-        port = -1
-    return parts.scheme, parts.hostname, port
-
-
-def _is_private(url: str) -> bool:
-    """Whether nobody on the way reads what is sent there."""
-    scheme = urlsplit(url).scheme
-    return scheme == "https" or (scheme == "http" and _is_loopback(url))
-
-
-def _is_loopback(url: str) -> bool:
-    return urlsplit(url).hostname in LOOPBACK_HOSTS
+    query = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] != "limit"]
+    return parts._replace(query=urlencode([*query, ("limit", str(n_rows))])).geturl()
 
 
 def _not_found_hint(code: str) -> str:

@@ -9,13 +9,13 @@ from urllib.parse import quote
 from cache.errors import AccessRequired, NotFound
 from catalog.card import CardFacts, summary
 from catalog.config import ConfigFacts
-from catalog.hub_rows import COMMIT, SHA256
+from catalog.hub_rows import COMMIT, read_file
 from catalog.listed_rows import read_listed
 from catalog.metadata import describe
 from catalog.model import File, Model
 from catalog.plan import INDEX
 from catalog.policy import Refusal
-from catalog.sources.hub_client import Disabled, Failing, HubClient
+from catalog.sources.hub_client import Disabled, Failing, Gone, HubClient
 from catalog.untrusted import Unreadable, count, mapping, objects, parse_object, text
 from catalog.weights import LENGTH_BYTES, header_length, parse_index, parse_parameters
 
@@ -36,16 +36,17 @@ class HubDetails:
     def describe(self, listed: Model) -> Model | Refusal:
         """The model of a listing, at its commit; its id is another where it was renamed.
 
-        A Refusal where that fails for this model alone. Raises SourceUnavailable.
+        A Refusal where that fails for this model alone: `not found` where the Hub says that it has
+        no such repository, or hides it from us. Raises SourceUnavailable.
         """
         try:
             return self._at_listed_commit(listed)
         except AccessRequired as error:
             is_shut = isinstance(error, Disabled)
             return replace(listed, disabled=is_shut, gated=not is_shut)
-        except NotFound as error:
+        except Gone as error:
             return Refusal(listed.id, "not found", str(error))
-        except Failing as error:
+        except (NotFound, Failing) as error:
             return Refusal(listed.id, "unreachable", str(error))
         except Unreadable as error:
             return Refusal(listed.id, "corrupt", str(error))
@@ -53,7 +54,7 @@ class HubDetails:
     def model(self, id: str, revision: str | None = None) -> Model:
         """One model, pinned. Raises NotFound, AccessRequired, SourceUnavailable or Unreadable."""
         pinned = f"/revision/{quote(revision, safe='')}" if revision else ""
-        info = mapping(self._client.json(f"/api/models/{id}{pinned}", ASKED))
+        info = mapping(self._client.json(f"/api/models/{id}{pinned}", ASKED, repository=id))
         model = read_info(info, self.name)
         model = replace(model, summary=self._summary(model))
         try:
@@ -68,6 +69,8 @@ class HubDetails:
             return self.model(listed.id)
         try:
             return self.model(listed.id, listed.revision)
+        except Gone:
+            raise
         except NotFound:  # perhaps the commit alone is gone: the history was written anew
             return self.model(listed.id)
 
@@ -139,7 +142,7 @@ def read_info(info: Mapping[str, Any], source: str) -> Model:
         raise Unreadable(listed.reason)
     if not listed.revision:
         raise Unreadable(f"the Hub gave no commit hash but {str(info.get('sha'))[:60]!a}")
-    files = tuple(_file(sibling) for sibling in objects(info.get("siblings")))
+    files = tuple(read_file(sibling) for sibling in objects(info.get("siblings")))
     return replace(listed, described=True, gated=False, files=files, security=security(info))
 
 
@@ -159,11 +162,3 @@ def security(info: Mapping[str, Any]) -> str | None:
     if found:
         return "; ".join(found[:FINDINGS_SHOWN] + more)
     return "safe" if status.get("scansDone") is True else None
-
-
-def _file(sibling: Mapping[str, Any]) -> File:
-    path, size_bytes = sibling.get("rfilename"), count(sibling.get("size"))
-    if not isinstance(path, str) or path != text(path) or size_bytes is None:
-        raise Unreadable(f"the Hub listed a file without name or size: {str(path)[:120]!a}")
-    sha256 = text(mapping(sibling.get("lfs")).get("sha256"))
-    return File(path, size_bytes, sha256 if sha256 and SHA256.fullmatch(sha256) else None)

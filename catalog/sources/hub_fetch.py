@@ -8,6 +8,7 @@ file of the right size for the right one. `catalog.fetcher.Fetcher` is the other
 
 import errno
 import os
+import re
 import sys
 import threading
 import time
@@ -17,7 +18,6 @@ from contextvars import ContextVar
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from huggingface_hub import constants, get_token, hf_hub_download, set_client_factory
 from huggingface_hub.errors import (
@@ -33,7 +33,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # no __all__
 
 from cache.processes import die_with, die_with_parent
-from catalog.downloads import snapshot_folder
+from catalog.downloads import blob_of, snapshot_folder
 from catalog.fetcher import (
     MESSAGE_BYTES,
     Checked,
@@ -44,15 +44,19 @@ from catalog.fetcher import (
     Wanted,
     gated_reason,
 )
-from catalog.hashes import sha256_of
-from catalog.hub_rows import SHA256
+from catalog.hashes import blob_id_of, sha256_of
+from catalog.hub_rows import BLOB_ID, SHA256
+from catalog.sources.origins import SHUT, is_loopback, is_private, origin_of
 from catalog.untrusted import Unreadable
 
 RETRY_S = 1.0
 REASON_LENGTH = 500
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
-NO_RIGHT = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+NO_RIGHT = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO})
+
+FILE_NAME = re.compile(r"[\w+=~-][\w.+=~-]*")
+"""An ETag becomes a file's name in the cache: `../..` would lead out of it."""
 
 
 class TooSlow(Exception):
@@ -63,14 +67,18 @@ class NobodyAnswers(Exception):
     """An address that cannot be reached; trying again for half a minute would not help."""
 
 
+class LedAstray(Exception):
+    """A redirection to where nobody private should be asked, or in plain text."""
+
+
 class _Meter:
     """Watches one file's requests and bytes."""
 
-    def __init__(self, pace: Pace, wanted: Wanted) -> None:
-        self._pace, self._wanted = pace, wanted
+    def __init__(self, pace: Pace, wanted: Wanted, revision: str) -> None:
+        self._pace, self._wanted, self._revision = pace, wanted, revision
         self._ends = time.monotonic() + pace.deadline_s(wanted.size_bytes)
         self._n_bytes = 0
-        self._begin_window()
+        self._begin_answer(MESSAGE_BYTES)
         self._is_open = False
         self.failure: Exception | None = None
         self.longest_pause_s = pace.longest_pause_s
@@ -82,16 +90,22 @@ class _Meter:
             raise NobodyAnswers(_first_line(self.failure)) from self.failure
         self._is_open = True
 
-    def answered(self) -> None:
-        """Its answer has begun."""
+    def answered(self, response: "httpx.Response") -> None:
+        """Its answer has begun: nothing comes that is not what was ordered."""
         self._is_open = False
-        self._begin_window()
+        is_file = response.status_code < 300
+        self._begin_answer(self._wanted.size_bytes if is_file else MESSAGE_BYTES)
+        if response.status_code < 400 and response.request.method == "HEAD":
+            problem = _told_problem(response, self._wanted, self._revision)
+            if problem:
+                raise Unreadable(problem)
 
     def count(self, n_bytes: int) -> None:
         """So many bytes of an answer have come."""
         self._n_bytes += n_bytes
+        self._answer_bytes += n_bytes
         self._window_bytes += n_bytes
-        if self._n_bytes > 2 * self._wanted.size_bytes + MESSAGE_BYTES:  # it may have begun anew
+        if self._answer_bytes > self._limit_bytes:
             raise Unreadable(f"{self._wanted.path} is larger than the Hub's list of files says")
         self._check_deadline()
         took_s = time.monotonic() - self._window_start
@@ -103,6 +117,10 @@ class _Meter:
                 f"{self._wanted.path} comes at {rate:,.0f} bytes/s, "
                 f"slower than {self._pace.least_bytes_per_s:,.0f} bytes/s"
             )
+        self._begin_window()
+
+    def _begin_answer(self, limit_bytes: int) -> None:
+        self._limit_bytes, self._answer_bytes = limit_bytes, 0
         self._begin_window()
 
     def _begin_window(self) -> None:
@@ -141,7 +159,7 @@ class _Client(httpx.Client):
             follow_redirects=True,
             timeout=None,
         )
-        self._origin = _origin(endpoint)
+        self._endpoint = endpoint
 
     def send(self, request: "httpx.Request", **options: Any) -> "httpx.Response":  # as httpx's
         """As httpx's; why nobody answered is kept for the message."""
@@ -154,16 +172,20 @@ class _Client(httpx.Client):
     def _before(self, request: "httpx.Request") -> None:
         if constants.is_offline_mode():
             raise OfflineModeIsEnabled("offline mode is on (HF_HUB_OFFLINE)")
-        if _origin(str(request.url)) != self._origin:
+        url = str(request.url)
+        if origin_of(url) != origin_of(self._endpoint):
             request.headers.pop("Authorization", None)
+            is_open = not is_private(url) and is_private(self._endpoint)
+            if is_open or (is_loopback(url) and not is_loopback(self._endpoint)):
+                raise LedAstray(f"it leads to {request.url.host}, which is not followed")
         request.headers["Accept-Encoding"] = "identity"  # so that bytes are counted as they are
         _METER.get().asked()
 
     def _after(self, response: "httpx.Response") -> None:
-        meter = _METER.get()
-        meter.answered()
         if response.headers.get("Content-Encoding", "identity") != "identity":
             raise Unreadable(f"{response.url.host} sends a file compressed, which was not asked")
+        meter = _METER.get()
+        meter.answered(response)
         response.headers.pop("ratelimit", None)  # the client would sleep as long as it says
         pause = response.headers.get("Retry-After", "")
         if pause.isdecimal():
@@ -177,7 +199,8 @@ class HubFetch:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._token = get_token() if settings.token in (None, True) else settings.token
+        self._secret = _secret(settings)
+        self._shut: set[str] = set()  # models that are shown to the token only
         set_client_factory(lambda: _Client(settings.endpoint))
 
     def deliver(self, order: Order) -> Delivery:
@@ -200,42 +223,83 @@ class HubFetch:
             problem, checked = _problem(place, wanted)
             if not problem:
                 return checked
-            if _is_as_named(place.resolve()):
+            blob = blob_of(place)
+            if _is_as_named(blob):
                 break  # the file is what the Hub gave: what was told of it is wrong
-            place.resolve().unlink(missing_ok=True)  # no other tool shall take it for the file
+            blob.unlink(missing_ok=True)  # no other tool shall take it for the file
             place.unlink(missing_ok=True)
         raise Unreadable(f"{order.id}@{order.revision[:8]}: {problem}")
 
     def _download(self, order: Order, wanted: Wanted) -> None:
         for is_last in (False, True):
-            _METER.set(_Meter(self._settings.pace, wanted))
+            _METER.set(_Meter(self._settings.pace, wanted, order.revision))
             try:
-                found = hf_hub_download(
-                    order.id,
-                    wanted.path,
-                    revision=order.revision,
-                    cache_dir=self._settings.cache,
-                    endpoint=self._settings.endpoint,
-                    token=self._token,
-                )
+                return self._ask(order, wanted)
             except (HfHubHTTPError, httpx.RemoteProtocolError) as error:
                 if is_last or 400 <= _status(error) < 500:
                     raise
                 time.sleep(min(RETRY_S, self._settings.pace.longest_pause_s))
-            else:
-                if order.revision not in Path(found).parts:
-                    raise Unreadable(f"{wanted.path} comes from another commit than was asked for")
-                return
+
+    def _ask(self, order: Order, wanted: Wanted) -> None:
+        """Without the token where that is enough: who loads a public model is nobody's business."""
+        if order.id not in self._shut:
+            try:
+                return self._take(order, wanted, token=False)
+            except (HfHubHTTPError, LocalEntryNotFoundError) as error:
+                if not self._secret or not _may_be_shut(_cause(error)):
+                    raise
+        self._take(order, wanted, token=self._secret)
+        self._shut.add(order.id)
+
+    def _take(self, order: Order, wanted: Wanted, *, token: str | bool) -> None:
+        hf_hub_download(
+            order.id,
+            wanted.path,
+            revision=order.revision,
+            cache_dir=self._settings.cache,
+            endpoint=self._settings.endpoint,
+            token=token,
+        )
 
     def _redacted(self, text: str) -> str:
         """One line without the token, whatever an error quotes."""
         line = (text.splitlines() or [""])[0][:REASON_LENGTH]
-        return line.replace(self._token, "***") if isinstance(self._token, str) else line
+        return line.replace(self._secret, "***") if self._secret else line
+
+
+def _secret(settings: Settings) -> str:
+    """The token's text; empty where none may be sent, as over plain http off this machine."""
+    if not is_private(settings.endpoint):
+        return ""
+    if isinstance(settings.token, str):
+        return settings.token
+    is_silent = settings.token is None and constants.HF_HUB_DISABLE_IMPLICIT_TOKEN
+    return "" if settings.token is False or is_silent else get_token() or ""
+
+
+def _told_problem(response: "httpx.Response", wanted: Wanted, revision: str) -> str:
+    """What the head of a file tells that is not what was ordered; empty where all is well.
+
+    Read as huggingface_hub reads it, which would follow each of these.
+    """
+    told = response.headers
+    if told.get("X-Repo-Commit", revision) != revision:
+        return f"{wanted.path} comes from another commit than was asked for"
+    etag = told.get("X-Linked-Etag") or told.get("ETag")
+    if etag is not None and not FILE_NAME.fullmatch(etag.lstrip("W/").strip('"')):
+        return f"{wanted.path} has an ETag that is no file name"
+    length = None if response.is_redirect else told.get("Content-Length")
+    size = told.get("X-Linked-Size") or length
+    if size is not None and size != str(wanted.size_bytes):
+        return f"{wanted.path} has {size[:20]!a} bytes, not {wanted.size_bytes:,} as was listed"
+    return ""
 
 
 def _is_as_named(blob: Path) -> bool:
-    """Whether a file of the cache has the SHA-256 that it is named by, as large ones are."""
-    return SHA256.fullmatch(blob.name) is not None and sha256_of(blob) == blob.name
+    """Whether a file of the cache has the hash that it is named by."""
+    if SHA256.fullmatch(blob.name):
+        return sha256_of(blob) == blob.name
+    return BLOB_ID.fullmatch(blob.name) is not None and blob_id_of(blob) == blob.name
 
 
 def _problem(place: Path, wanted: Wanted) -> tuple[str, Checked | None]:
@@ -243,7 +307,11 @@ def _problem(place: Path, wanted: Wanted) -> tuple[str, Checked | None]:
     status = place.stat()
     if status.st_size != wanted.size_bytes:
         return f"{wanted.path} has {status.st_size:,} bytes, not {wanted.size_bytes:,}", None
-    if wanted.sha256 is None or wanted.is_checked:
+    if wanted.is_checked:
+        return "", None
+    if wanted.blob_id is not None and blob_id_of(place) != wanted.blob_id:
+        return f"{wanted.path} has not the git blob id that the Hub tells", None
+    if wanted.sha256 is None:
         return "", None
     if sha256_of(place) != wanted.sha256:
         return f"{wanted.path} has not the SHA-256 that the Hub tells", None
@@ -253,8 +321,7 @@ def _problem(place: Path, wanted: Wanted) -> tuple[str, Checked | None]:
 
 def _explain(error: Exception, order: Order, settings: Settings) -> tuple[str, str]:
     """The kind of an error, and one line: what happened and what to do."""
-    if isinstance(error, LocalEntryNotFoundError) and isinstance(error.__cause__, Exception):
-        return _explain(error.__cause__, order, settings)
+    error = _cause(error)
     if isinstance(error, Unreadable):
         return "corrupt", str(error)
     status = _status(error)
@@ -273,12 +340,13 @@ def _explain(error: Exception, order: Order, settings: Settings) -> tuple[str, s
             f"{settings.cache}; free some space, or set HF_HOME to a larger disk"
         )
     if isinstance(error, OSError) and error.errno in NO_RIGHT:
-        return "disk", f"{settings.cache} cannot be written: {error.strerror}; set HF_HOME"
+        return "disk", f"{settings.cache} cannot be used: {error.strerror}; set HF_HOME"
     why = f"it answers {status}" if status else _first_line(error)
-    return "unavailable", (
-        f"{order.id} cannot be downloaded from {settings.endpoint}: {why}; "
-        "run the same command again to go on"
-    )
+    then = "run the same command again to go on"
+    if constants.is_offline_mode():
+        then = "copy the Hub's cache (HF_HOME) from a machine that has it, or unset HF_HUB_OFFLINE"
+    what = f"{order.id} cannot be downloaded from {settings.endpoint}: {why}"
+    return "unavailable", f"{what}; {then}"
 
 
 def serve(connection: "Connection[Any, Any]", fetch: HubFetch) -> None:
@@ -308,15 +376,21 @@ def main(arguments: list[str]) -> None:
         os._exit(0)  # a download may be under way in a thread: nobody waits for it
 
 
+def _cause(error: Exception) -> Exception:
+    """Why a file was looked for on this machine only."""
+    cause = error.__cause__ if isinstance(error, LocalEntryNotFoundError) else None
+    return cause if isinstance(cause, Exception) else error
+
+
+def _may_be_shut(error: Exception) -> bool:
+    """Whether the token may open what is not shown without it."""
+    is_open = isinstance(error, EntryNotFoundError | RevisionNotFoundError | DisabledRepoError)
+    return _status(error) in SHUT and not is_open
+
+
 def _status(error: Exception) -> int:
     """The status of the answer behind an error; 0 where there was none."""
     return error.response.status_code if isinstance(error, HfHubHTTPError) else 0
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    return parts.scheme, parts.hostname, port
 
 
 def _first_line(error: Exception) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from catalog.crawl_log import present
 from catalog.listed_rows import LISTED_FIELDS, TIME, read_listed
 from catalog.model import Model
 from catalog.policy import Refusal
@@ -25,8 +26,9 @@ AGE, CHANGE, POPULARITY = "createdAt", "lastModified", "downloads"
 class Place:
     """Where a listing stands: its order, the Hub's own cursor (None: at the first page), and more.
 
-    Rows that were changed before `since` end a listing by change. A listing by age carries in
-    `newest` the newest change when it began. `n_rows` counts the rows before this place.
+    A listing by change ends where most rows of a page were changed before `since`: a single one
+    may tell any time. A listing by age carries in `newest` the newest change when it began.
+    `n_rows` counts the rows before this place.
     """
 
     order: str
@@ -73,7 +75,7 @@ class Place:
         return Place(CHANGE, newest=self.newest) if is_whole else None
 
     def is_over(self, row: Model | Refusal) -> bool:
-        """Whether a listing by change has come to a row that is known."""
+        """Whether a listing by change has a row that is known."""
         time = row.last_modified if isinstance(row, Model) else None
         if self.order != CHANGE or time is None:
             return False
@@ -101,25 +103,27 @@ class HubListing:
         known = Place.parse(start) if start is not None else None
         place: Place | None = known or Place.first(since=since, limit=limit)
         while place is not None:
-            now = place
+            here = place
             try:
-                place = yield from self._walk(slice, now, limit)
+                place = yield from self._walk(slice, here, limit)
             except Stale:  # the Hub has forgotten its cursor: once more from the first page
-                place = replace(now, next=None, n_rows=0)
+                place = replace(here, next=None, n_rows=0)
 
     def _walk(
         self, slice: Mapping[str, str], place: Place, limit: int | None
     ) -> Generator[ListedPage, None, Place | None]:
         """The pages of one listing from a place on; gives the listing that follows it."""
-        params = _params(slice, place.order, PAGE_ROWS if limit is None else min(limit, PAGE_ROWS))
+        params = _params(slice, place.order)
+        n_rows = PAGE_ROWS if limit is None else min(limit, PAGE_ROWS)
         n_asked = self._client.n_requests
         if place == Place(AGE):
             place = replace(place, newest=self._newest_change(slice))
-        for page in self._client.pages(MODELS, params, start=place.next):
+        for page in self._client.pages(MODELS, params, n_rows=n_rows, start=place.next):
             rows = self._rows(page, place, limit)
             kept = tuple(row for row in rows if not place.is_over(row))
+            is_over = 2 * (len(rows) - len(kept)) > sum(_tells_time(row) for row in rows)
             place = place.after(page, len(rows))
-            is_last = page.cursor is None or len(kept) < len(rows) or place.n_rows == limit
+            is_last = page.cursor is None or is_over or place.n_rows == limit
             after = place if not is_last else (place.following if limit is None else None)
             n_requests = self._client.n_requests - n_asked
             yield ListedPage(kept, after.text if after else None, n_requests)
@@ -129,9 +133,11 @@ class HubListing:
         return None
 
     def _newest_change(self, slice: Mapping[str, str]) -> str | None:
-        page = next(self._client.pages(MODELS, _params(slice, CHANGE, 1)))
+        """At most this moment: a change of the future is a lie."""
+        page = next(self._client.pages(MODELS, _params(slice, CHANGE), n_rows=1))
         rows = self._rows(page, Place(CHANGE), limit=1)
-        return next((row.last_modified for row in rows if isinstance(row, Model)), None)
+        times = (row.last_modified for row in rows if isinstance(row, Model))
+        return next((min(time, present()) for time in times if time), None)
 
     def _rows(self, page: Page, place: Place, limit: int | None) -> list[Model | Refusal]:
         end = None if limit is None else limit - place.n_rows
@@ -141,8 +147,8 @@ class HubListing:
         ]
 
 
-def _params(slice: Mapping[str, str], order: str, n_rows: int) -> list[tuple[str, str]]:
-    params = [("sort", order), ("limit", str(n_rows))]
+def _params(slice: Mapping[str, str], order: str) -> list[tuple[str, str]]:
+    params = [("sort", order)]
     names = {"task": "pipeline_tag", "author": "author", "parameters": "num_parameters"}
     params += [(names[key], value) for key, value in slice.items() if key in names]
     if "language" in slice:
@@ -150,6 +156,10 @@ def _params(slice: Mapping[str, str], order: str, n_rows: int) -> list[tuple[str
     if "license" in slice:
         params.append(("filter", f"license:{slice['license']}"))
     return params + [("expand", name) for name in LISTED_FIELDS]
+
+
+def _tells_time(row: Model | Refusal) -> bool:
+    return isinstance(row, Model) and row.last_modified is not None
 
 
 def _is_time(value: Any) -> bool:

@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from heapq import nlargest
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from huggingface_hub import constants, try_to_load_from_cache
 
 from cache.errors import BadInput, NotFound, SourceUnavailable
-from catalog.exported import Exported, open_exported
+from catalog.crawl_log import slice_text
+from catalog.exported import open_exported
 from catalog.exported_rows import DEFAULTS
-from catalog.hashes import sha256_of
+from catalog.hashes import blob_id_of, sha256_of
 from catalog.ids import nearest
 from catalog.model import File, Model
 from catalog.policy import Refusal, path_trick
@@ -19,8 +20,6 @@ from catalog.protocols import HashMemo, ListedPage
 from catalog.repository import CONFIG, is_repository, read_repository
 from catalog.slices import matches
 from catalog.untrusted import Unreadable
-
-PAGE_ROWS = 500
 
 SEARCHED_IDS = 20_000
 """So many ids are compared with one that the file lacks; more would take minutes."""
@@ -66,26 +65,51 @@ class SnapshotSource:
     ) -> Iterator[ListedPage]:
         """The file's models of a slice, as they lie in it; with `limit` the most downloaded.
 
-        Raises NotFound or BadInput.
+        Which file was listed to its end is remembered. Raises NotFound or BadInput.
         """
+        state = self._state()
         with open_exported(self.path) as exported:
-            rows = self._rows(exported, slice)
+            pages = exported.batches(lambda row: self._own(row, slice))
             if limit is not None:
-                rows = iter(nlargest(limit, rows, key=_popularity))
-            while page := tuple(islice(rows, PAGE_ROWS)):
-                yield ListedPage(page)
+                yield ListedPage(tuple(nlargest(limit, chain(*pages), key=_popularity)))
+                return
+            for page in pages:
+                yield ListedPage(tuple(page))
+            if self._memo and state:
+                self._memo.remember_sha256(self._reading(slice), *state, exported.sha256)
+
+    def is_changed(self, task: str | None) -> bool:
+        """Whether the file is another one than was last listed to its end for a task, or for all.
+
+        One that is no longer there has not changed.
+        """
+        state = self._state()
+        readings = [self._reading({}), *([self._reading({"task": task})] if task else [])]
+        return state is not None and not any(
+            self._memo and self._memo.known_sha256(reading, *state) for reading in readings
+        )
 
     def models(self, task: str | None, *, limit: int | None = None) -> Iterator[Model | Refusal]:
         """The file's models for a task; with `limit` the most downloaded."""
         for page in self.listing({} if task is None else {"task": task}, limit=limit):
             yield from page.rows
 
-    def _rows(self, exported: Exported, slice: Mapping[str, str]) -> Iterator[Model | Refusal]:
-        for row in exported.rows():
-            if isinstance(row, Refusal):
-                yield row
-            elif matches(row, slice):
-                yield replace(row, source=self.name)
+    def _own(self, row: Model | Refusal, slice: Mapping[str, str]) -> Model | Refusal | None:
+        if isinstance(row, Refusal):
+            return row
+        return replace(row, source=self.name) if matches(row, slice) else None
+
+    def _state(self) -> tuple[int, int] | None:
+        """By which a file that was replaced is told: its size and the time of its last change."""
+        try:
+            status = self.path.stat()
+        except OSError:
+            return None
+        return status.st_size, status.st_mtime_ns
+
+    def _reading(self, slice: Mapping[str, str]) -> str:
+        """The name under which it is remembered which file was read for a slice."""
+        return f"{self.path} {slice_text(slice)}"
 
     def model(self, id: str, revision: str | None = None) -> Model:
         """One model, described by its files where they are here. Raises NotFound or BadInput."""
@@ -149,7 +173,9 @@ class SnapshotSource:
         path = folder / file.path
         if not path.is_file() or path.stat().st_size != file.size_bytes:
             return False
-        return file.sha256 is None or sha256_of(path, self._memo) == file.sha256
+        if file.sha256 is not None:
+            return sha256_of(path, self._memo) == file.sha256
+        return file.blob_id is None or blob_id_of(path) == file.blob_id
 
     def _nowhere(self, model: Model) -> str:
         cache = Path(self._cache_folder or constants.HF_HUB_CACHE)

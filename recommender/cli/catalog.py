@@ -78,6 +78,13 @@ def command() -> None:
     metavar="N",
     help="Stop after so many requests; the same command goes on later.",
 )
+@click.option(
+    "--time-limit",
+    "time_limit_s",
+    type=float,
+    metavar="SECONDS",
+    help="Stop after this long; the same command goes on later.",
+)
 @click.option("--fresh", is_flag=True, help="Start anew, in place of going on or renewing.")
 @click.option(
     "--progress",
@@ -95,6 +102,7 @@ def crawl_command(
     everything: bool,
     since: str | None,
     max_requests: int | None,
+    time_limit_s: float | None,
     fresh: bool,
     form: str,
     quiet: bool,
@@ -103,9 +111,11 @@ def crawl_command(
     """List the models of a task, with what a listing tells of them.
 
     A crawl that was cut short goes on where it stopped; one that came to its end asks only for
-    what changed since. Label names and files are asked for later, for the models that a search
-    looks at.
+    what changed since, and does not learn what was deleted: that takes --fresh. Label names and
+    files are asked for later, for the models that a search looks at.
     """
+    import time
+
     from catalog.crawl import crawl
     from catalog.select import Selection
     from recommender.api import home_of
@@ -114,12 +124,14 @@ def crawl_command(
 
     if everything and limit is not None:
         raise BadInput("--all and --limit exclude each other; leave one out")
+    started_at = time.monotonic()
     with (
         closing(CrawlShown("none" if quiet else form)) as shown,
         Shelf.open(home_of(None), sources, say=shown.say) as shelf,
     ):
         for source, task in product(shelf.sources.values(), names(tasks)):
             named = f"{source.name} {task}"
+            left_s = _left_s(time_limit_s, time.monotonic() - started_at)
             shown.begin(named)
             done = crawl(
                 source,
@@ -129,6 +141,7 @@ def crawl_command(
                 limit=None if everything else limit or CRAWL_LIMIT,
                 since=since,
                 max_requests=max_requests,
+                time_limit_s=left_s,
                 fresh=fresh,
                 progress=shown,
             )
@@ -138,9 +151,21 @@ def crawl_command(
     return 0
 
 
+def _left_s(limit_s: float | None, elapsed_s: float) -> float | None:
+    """What the next crawl has of the command's time: a moment, for a page, where it is over."""
+    if limit_s is None or limit_s <= 0:
+        return limit_s
+    return max(limit_s - elapsed_s, 0.001)
+
+
 def _done(done: "Crawled", n_known: int) -> str:
-    parts = [f"{done.n_models:,} models", f"{done.n_refused:,} refused"]
+    from recommender.cli.crawl_progress import counted
+
+    parts = [counted(done.n_models, "model"), f"{done.n_refused:,} refused"]
     parts += [f"{done.n_gone:,} gone"] if done.n_gone else []
+    if done.since:
+        last = f"last done {done.last_whole}" if done.last_whole else "never done"
+        parts.append(f"changes only: what was deleted is seen with --fresh, {last}")
     parts += [] if done.is_finished else ["not yet at the end: run the same command to go on"]
     if not n_known:
         parts.append("and none is known; check the task's name at https://huggingface.co/tasks")
@@ -170,6 +195,7 @@ def list_command(form: str, **asked: Any) -> int:  # Any: click's options by nam
     from recommender.cli.catalog_table import as_csv, as_json, summary, table, width_of_output
 
     selection = selection_of(asked)
+    _read_again(selection)
     with _catalog() as catalog:
         models = catalog.select(selection)
         if form == "text":
@@ -265,8 +291,12 @@ def export_command(path: Path, **asked: Any) -> int:  # Any: click's options by 
     from recommender.cli.crawl_progress import show_count
 
     with _catalog() as catalog:
-        n_models = export_catalog(catalog, path, selection=selection_of(asked), progress=show_count)
-    click.echo(f"wrote {n_models:,} models to {path} ({path.stat().st_size / 1e6:,.1f} MB)")
+        report = export_catalog(catalog, path, selection=selection_of(asked), progress=show_count)
+    click.echo(f"wrote {report.n_models:,} models to {path} ({path.stat().st_size / 1e6:,.3g} MB)")
+    click.echo(
+        f"{report.n_described:,} of them can be run without network: their files and labels are "
+        "known, as of those that a `recommender find --dry-run` here looks at"
+    )
     return 0
 
 
@@ -292,6 +322,18 @@ def import_command(path: Path) -> int:
         f"{report.n_refused:,} refused"
     )
     return 0
+
+
+def _read_again(selection: "Selection") -> None:
+    """Reads the exported files that a selection names, where they are not those that were read."""
+    snapshots = [name for name in selection.sources if name.startswith("snapshot:")]
+    if not snapshots:
+        return
+    from recommender.api import home_of
+    from recommender.planning import Shelf
+
+    with Shelf.open(home_of(None), snapshots) as shelf:
+        shelf.renew(selection.task, lambda line: click.echo(line, err=True))
 
 
 def _footer(catalog: "Catalog", selection: "Selection", models: Sequence["Model"]) -> str:

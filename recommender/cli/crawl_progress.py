@@ -67,17 +67,22 @@ class CrawlShown:
 def _in_words(progress: "CrawlProgress") -> str:
     """`12,400 models, 3 refused, 124 requests, 410 models/s, about 2 min left`."""
     parts = [
-        f"{progress.n_models:,} models",
+        counted(progress.n_models, "model"),
         f"{progress.n_refused:,} refused" if progress.n_refused else "",
-        f"{progress.n_requests:,} requests" if progress.n_requests else "",
+        counted(progress.n_requests, "request") if progress.n_requests else "",
         f"{progress.rate_per_s:,.0f} models/s",
         "" if progress.left_s is None else f"about {in_words(progress.left_s)} left",
     ]
     return ", ".join(part for part in parts if part)
 
 
+def counted(n: int, what: str) -> str:
+    """`1 model`, `12,400 models`."""
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+
+
 def show_count(n_models: int) -> None:
     """How many models are done, on a terminal; whatever is written next takes the line's place."""
     if sys.stderr.isatty():
-        sys.stderr.write(f"\r\x1b[K{n_models:,} models\r")
+        sys.stderr.write(f"\r\x1b[K{counted(n_models, 'model')}\r")
         sys.stderr.flush()

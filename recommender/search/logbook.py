@@ -4,13 +4,13 @@ import os
 import platform
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from cache.processes import is_running, started
 from recommender.search.contender import Contender, Standing
 from recommender.search.policy import Policy
 
@@ -122,16 +122,7 @@ def this_process() -> str:
 
 def mark_of(pid: int) -> str:
     """What trials of a process of this machine carry."""
-    return f"{platform.node()}:{pid}:{_token(pid) or TOKEN}"
-
-
-def _token(pid: int) -> str:
-    """When a process was started, in the kernel's ticks; empty where that is not told."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text("utf-8", errors="replace")
-    except OSError:
-        return ""
-    return stat.rpartition(")")[2].split()[19]  # starttime, proc(5)
+    return f"{platform.node()}:{pid}:{started(pid) or TOKEN}"
 
 
 def is_dead(process: object) -> bool:
@@ -143,13 +134,7 @@ def is_dead(process: object) -> bool:
         return False
     if int(pid) == os.getpid():
         return str(process) != this_process()
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        pass  # somebody else's, and alive
-    return _token(int(pid)) not in ("", token)
+    return not is_running(int(pid), token)
 
 
 def runs_here(process: object) -> bool:

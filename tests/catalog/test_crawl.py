@@ -97,18 +97,20 @@ def test_progress_tells_rate_and_remaining_time(store: Catalog) -> None:
 
 
 def test_a_second_crawl_asks_only_for_what_changed(store: Catalog) -> None:
-    """A few of 500 models: one page instead of fifty, and no model is thought to be gone."""
+    """A few of 500 models: a page or two, not fifty, and no model is thought to be gone."""
     with SyntheticHub(500, page_size=10) as hub:
         source = HubSource(hub.endpoint, False)
         crawl(source, store)
         n_touched = hub.touch(3 / 500)
         n_before = len(hub.requests)
         changed = crawl(source, store)
-        assert len(hub.requests) - n_before == 1
+        assert len(hub.requests) - n_before <= 2
         assert changed.n_models == n_touched + 1  # the newest of before may have an equal
         crawl(source, store, fresh=True)
         assert len(hub.requests) - n_before > 50
     assert changed.n_gone == 0
+    assert changed.since
+    assert changed.last_whole == store.crawls()[0].finished_at
     assert len(ids(store)) == 500
 
 
@@ -138,6 +140,16 @@ def test_max_requests_ends_a_run_and_not_the_crawl(store: Catalog) -> None:
         last = crawl(source, store)
         assert (last.is_finished, last.n_models, len(hub.requests)) == (True, 100, 12)
     assert len(ids(store)) == 100
+
+
+def test_a_time_limit_ends_a_run_and_not_the_crawl(store: Catalog) -> None:
+    """With the page that is under way; the next run goes on."""
+    with SyntheticHub(100, page_size=10) as hub:
+        source = HubSource(hub.endpoint, False)
+        first = crawl(source, store, time_limit_s=0.001)
+        assert (first.is_finished, first.n_models, len(hub.requests)) == (False, 10, 2)
+        last = crawl(source, store, time_limit_s=60.0)
+        assert (last.is_finished, last.n_models, len(hub.requests)) == (True, 100, 12)
 
 
 SLICES: dict[str, dict[str, str]] = {
@@ -173,6 +185,7 @@ def test_a_slice_holds_what_it_names(slice: dict[str, str], store: Catalog) -> N
         ({"filters": {"parameters": "small"}}, "min:10M"),
         ({"since": "yesterday"}, "2026-01-31"),
         ({"limit": 0}, "at least 1"),
+        ({"time_limit_s": 0}, "more than 0"),
     ],
 )
 def test_wrong_use_is_told(asked: dict[str, Any], told: str, store: Catalog) -> None:

@@ -8,17 +8,21 @@ import json
 import logging
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cache.errors import RecommenderError, SourceUnavailable
-from catalog.crawl import Crawled, crawl
+from cache.errors import RecommenderError, SourceUnavailable, StoreError
+from catalog.allowance import OutOfTime, Quota
+from catalog.crawl import Crawled, CrawlProgress, crawl
 from catalog.loopback.exchange import Answer, Request
 from catalog.loopback.faults import (
     Action,
@@ -33,7 +37,8 @@ from catalog.loopback.faults import (
     status,
     truncate,
 )
-from catalog.loopback.quota import Quota
+from catalog.model import Model
+from catalog.slices import time_of
 from catalog.sources.hub import HubSource
 from catalog.sources.hub_client import Patience
 from catalog.store import Catalog
@@ -100,6 +105,12 @@ def test_a_fault_that_passes_changes_nothing(action: Action, store: Catalog) -> 
     )  # the changes before and after, the fault
 
 
+def empty(request: Request, answer: Answer) -> Answer:
+    """No rows, and a cursor that was never seen before."""
+    following = f'<{request.target}+>; rel="next"'
+    return Answer(content=b"[]", headers={"Link": following})
+
+
 LASTING: dict[str, tuple[Action, str]] = {
     "F01": (status(429, {"Retry-After": "999999"}), "allows no more requests"),
     "F02": (status(504), "answers 504"),
@@ -110,6 +121,7 @@ LASTING: dict[str, tuple[Action, str]] = {
     "F04 another JSON": (replace(b'{"error": "no"}'), "is it a Hub"),
     "F04 bomb": (gzip_bomb(), "more than 50,000,000 bytes"),
     "F04 unknown packing": (replace(b"x", {"Content-Encoding": "br"}), "unknown way"),
+    "F05 empty pages": (empty, "empty pages again and again"),
     "F05 the same page": (link(), "again and again"),
     "F05 another port": (link("http://127.0.0.1:1/api/models"), "not followed"),
     "F05 another scheme": (link("ftp://127.0.0.1/api/models"), "not followed"),
@@ -129,7 +141,7 @@ def test_a_fault_that_stays_ends_the_crawl_in_words(
         start = time.monotonic()
         with pytest.raises(SourceUnavailable, match=told):
             run(hub, store)
-        assert time.monotonic() - start < 4
+        assert time.monotonic() - start < 8
     assert len(ids(store)) >= PAGE_SIZE
     assert store.crawled(f"hub:{hub.endpoint}", None) is None
 
@@ -175,10 +187,76 @@ def test_a_wait_beyond_the_deadline_ends_the_crawl(store: Catalog) -> None:
     """F01: the quota's window is longer than the patience; the message says for how long."""
     with (
         SyntheticHub(100, page_size=PAGE_SIZE, quota=Quota(4, 300.0)) as hub,
-        pytest.raises(SourceUnavailable, match=r"no more requests for 30\d s.*HF_TOKEN"),
+        pytest.raises(SourceUnavailable, match=r"no more requests for 30\d s; then run"),
     ):
         run(hub, store)
     assert len(ids(store)) == 3 * PAGE_SIZE
+
+
+def test_a_wait_beyond_the_time_limit_ends_the_run(store: Catalog) -> None:
+    """F01: what was had is kept, and all that is asked afterwards has no limit."""
+    with SyntheticHub(100, page_size=PAGE_SIZE, quota=Quota(4, 300.0)) as hub:
+        asked = source(hub)
+        done = crawl(asked, store, time_limit_s=1.0)
+        assert (done.is_finished, done.n_models, len(hub.requests)) == (False, 30, 4)
+        with pytest.raises(SourceUnavailable) as caught:
+            asked.describe(store.models()[0])
+        assert not isinstance(caught.value, OutOfTime)
+    assert store.begin(asked.name, {}).n_models == 30
+
+
+def test_a_page_that_is_too_large_comes_in_smaller_ones(store: Catalog) -> None:
+    """F04: the first row makes any page of more than 20 rows too large; then all is as before."""
+    bomb, sizes = gzip_bomb(60_000_000), list[int]()
+
+    def act(request: Request, answer: Answer) -> Answer:
+        sizes.append(len(json.loads(answer.body())))
+        is_large = sizes[-1] > 20 and "cursor" not in request.query
+        return bomb(request, answer) if is_large else answer
+
+    fault = Fault(rf"{LISTING}.*sort=createdAt", None, act)
+    with SyntheticHub(600, page_size=400, faults=[fault]) as hub:
+        done = run(hub, store)
+    assert sizes == [400, 100, *[10] * 10, 400, 100]
+    assert (done.is_finished, done.n_models, len(ids(store))) == (True, 600, 600)
+
+
+EARLY, LATE = "2001-01-01T00:00:00.000Z", "2099-01-01T00:00:00.000Z"
+
+
+def test_one_old_time_ends_no_listing_by_change(store: Catalog) -> None:
+    """F10: the first row of each page claims to be old; the others are kept, on all pages."""
+    lie = edited(lambda rows: [rows[0] | {"lastModified": EARLY}, *rows[1:]])
+    fault = Fault(rf"{LISTING}.*sort=lastModified.*limit=1000", None, lie)
+    with SyntheticHub(400, page_size=PAGE_SIZE, faults=[fault]) as hub:
+        run(hub, store)
+        n_touched = hub.touch(0.1)
+        done = run(hub, store)
+    assert n_touched > 3 * PAGE_SIZE
+    assert n_touched * 0.9 - 1 <= done.n_models <= n_touched
+    assert done.n_requests <= n_touched // PAGE_SIZE + 2
+
+
+def test_a_change_of_the_future_hides_no_change(
+    zoo: Path, store: Catalog, write_repository: Callable[..., Path]
+) -> None:
+    """F10: not what changes while the crawl goes on, and not what changes after it."""
+    lie = edited(lambda rows: [rows[0] | {"lastModified": LATE}, *rows[1:]])
+    lies = [Fault(LISTING, n, lie) for n in (1, 2)]
+
+    def change(now: CrawlProgress) -> None:
+        if now.n_models == 4:
+            later = {
+                "lastModified": time_of((datetime.now(UTC) + timedelta(seconds=5)).isoformat())
+            }
+            for name in ("plain", "demo/ant", "demo/bee", "demo/cat"):
+                write_repository(zoo / name, files={"notes.txt": b"changed"}, hub=later)
+
+    with LoopbackHub(zoo, page_size=2, faults=lies) as hub:
+        run(hub, store, progress=change)
+        kept = {model.id: model.revision for model in store.models()}
+        assert kept == {id: source(hub).model(id).revision for id in kept}
+    assert (store.watermark(f"hub:{hub.endpoint}", {}) or LATE) < LATE
 
 
 def test_rows_that_come_twice_are_one_model(store: Catalog) -> None:
@@ -230,6 +308,27 @@ def test_a_renamed_model_is_found_by_both_names(
     run(hub, store, fresh=True)
     assert "demo/ant" not in ids(store)
     assert store.get("demo/ant").id == "demo/emmet"
+
+
+def test_what_was_renamed_survives_a_crash(
+    zoo: Path, hub: LoopbackHub, store: Catalog, write_repository: Callable[..., Path]
+) -> None:
+    """F07: the end of a crawl is noted with all that follows from it, or not at all."""
+    write_repository(zoo / "demo/ant", hub={"createdAt": "2024-01-01T00:00:00.000Z"})
+    run(hub, store)
+    (zoo / "demo/ant").rename(zoo / "demo/emmet")
+    with closing(sqlite3.connect(store.path)) as other:
+        other.execute(
+            "CREATE TRIGGER crash BEFORE INSERT ON renamed BEGIN SELECT RAISE(FAIL, ''); END"
+        )
+        with pytest.raises(StoreError):
+            run(hub, store, fresh=True)
+        assert "demo/ant" in ids(store)
+        other.execute("DROP TRIGGER crash")
+    done = run(hub, store)
+    assert (done.is_finished, done.n_gone, done.since) == (True, 0, None)
+    assert store.get("demo/ant").id == "demo/emmet"
+    assert "demo/ant" not in ids(store)
 
 
 def test_shut_models_are_listed_in_their_state(
@@ -303,6 +402,11 @@ def echo(request: Request, answer: Answer) -> Answer:
     return Answer(content=content, headers={"Link": f'<{where}>; rel="next"'})
 
 
+def for_members(request: Request, answer: Answer) -> Answer:
+    """A Hub that shows nothing without a token."""
+    return answer if "Authorization" in request.headers else status(401)(request, answer)
+
+
 def leading_to(thief: SyntheticHub) -> dict[str, Action]:
     elsewhere = f"{thief.endpoint}/api/models"
     return {"link": link(elsewhere), "redirect": redirect(elsewhere), "echo": echo}
@@ -315,16 +419,53 @@ def test_the_token_stays_with_its_origin(
     """F05, F17: not in a request to another origin, a log, a row, or an error's text."""
     caplog.set_level(logging.INFO if kind == "echo" else logging.DEBUG)  # httpcore logs headers
     path = tmp_path / "catalog.db"
-    with served(Fault(rf"{LISTING}.*cursor", None, leading_to(thief)[kind])) as hub:
+    led = Fault(rf"{LISTING}.*cursor", None, leading_to(thief)[kind])
+    with served(Fault(LISTING, None, for_members), led) as hub:
         with Catalog(path) as store, pytest.raises(RecommenderError) as caught:
             crawl(source(hub, CANARY), store)
         sent = [request.headers.get("Authorization") for request in hub.seen]
-    assert set(sent) == {f"Bearer {CANARY}"}
+    assert (sent[0], set(sent[1:])) == (None, {f"Bearer {CANARY}"})
     assert not any(CANARY in request.target for request in hub.seen)
     assert thief.seen == []
     written = b"".join(file.read_bytes() for file in tmp_path.iterdir())
     assert CANARY.encode() not in written
     assert CANARY not in caplog.text + str(caught.value) + repr(caught.value)
+
+
+def test_the_token_is_sent_only_where_it_is_needed(
+    zoo: Path, store: Catalog, tmp_path: Path, write_repository: Callable[..., Path]
+) -> None:
+    """F17: not for what everybody is shown; what is private or gated is asked for twice once."""
+    write_repository(zoo / "secret", hub={"private": True})
+    counts = tmp_path / "requests.db"
+    with LoopbackHub(zoo, token=CANARY, gated=["demo/cat"], quota=Quota(99, 300.0)) as hub:
+        asked = HubSource(hub.endpoint, CANARY, patience=QUICK, allowance_path=counts)
+        crawl(asked, store, task="text-classification")
+        described = [asked.describe(store.get(id)) for id in ("demo/ant", "demo/bee", "plain")]
+        assert all(isinstance(found, Model) and found.described for found in described)
+        assert sent_with_token(hub) == []
+        assert not asked.model("demo/cat").gated
+        assert asked.model("secret").parameters == {"F32": 70}
+        is_sent = [with_token for path, with_token in sent(hub) if "secret" in path]
+        assert is_sent == [False, *[True] * (len(is_sent) - 1)]
+        n_stranger = sum(path.startswith("/api/") and not token for path, token in sent(hub))
+        n_member = sum(path.startswith("/api/") and token for path, token in sent(hub))
+        assert asked.model("plain").labels
+    assert all("secret" in path or "cat" in path for path in sent_with_token(hub))
+    with closing(sqlite3.connect(counts)) as connection:
+        kept = dict(connection.execute("SELECT key, COUNT(*) FROM requests GROUP BY key"))
+    keys = [f"{hub.endpoint} {who} api" for who in ("anonymous", "token")]
+    first = 1  # before it the quota was not known
+    assert [kept.get(key, 0) for key in keys] == [n_stranger + 1 - first, n_member - first]
+
+
+def sent(hub: LoopbackHub) -> list[tuple[str, bool]]:
+    """What was asked, and whether with the token."""
+    return [(request.path, "Authorization" in request.headers) for request in hub.seen]
+
+
+def sent_with_token(hub: LoopbackHub) -> list[str]:
+    return [path for path, with_token in sent(hub) if with_token]
 
 
 def test_a_file_elsewhere_is_had_without_the_token(zoo: Path, tmp_path: Path) -> None:
@@ -344,16 +485,23 @@ def test_a_file_elsewhere_is_had_without_the_token(zoo: Path, tmp_path: Path) ->
 
 def test_a_token_of_the_environment_is_for_its_endpoint_only(zoo: Path) -> None:
     """F17: a mirror that is named on the command line gets none that was not given for it."""
-    code = "from catalog.sources.hub import HubSource; HubSource({}).model('plain')"
-    with LoopbackHub(zoo) as own, LoopbackHub(zoo) as mirror:
+    code = (
+        "from catalog.model import Model; from catalog.sources.hub import HubSource\n"
+        "print(HubSource({}).describe(Model('plain', '', 'hub', described=False)).gated)"
+    )
+    gated = functools.partial(LoopbackHub, zoo, gated=["plain"], token=CANARY)
+    told: list[str] = []
+    with gated() as own, gated() as mirror:
         environment = os.environ | {"HF_ENDPOINT": own.endpoint, "HF_TOKEN": CANARY}
         for place in ("", repr(mirror.endpoint)):
-            subprocess.run(
-                [sys.executable, "-c", code.format(place)], env=environment, check=True
-            )  # fmt: skip
-    assert all(CANARY in request.headers["Authorization"] for request in own.seen)
+            told.append(subprocess.run(
+                [sys.executable, "-c", code.format(place)],
+                env=environment, check=True, capture_output=True, text=True,
+            ).stdout.strip())  # fmt: skip
+    assert told == ["False", "True"]
+    assert sent_with_token(own)
     assert mirror.seen
-    assert not any("Authorization" in request.headers for request in mirror.seen)
+    assert not sent_with_token(mirror)
 
 
 def closed_port() -> str:

@@ -51,6 +51,11 @@ def rows(source: HubDetails, *ids: str, **facts: Any) -> list[Model]:
     return [Model(id, "", source.name, described=False, **facts) for id in ids]
 
 
+def scanned(zoo: Path, write: Write) -> None:
+    """Lets the Hub tell of `plain` that its scan found nothing."""
+    write(zoo / "plain", hub={"securityRepoStatus": {"scansDone": True, "filesWithIssues": []}})
+
+
 def one(hub: LoopbackHub, store: Catalog, id: str = "plain") -> Model | Refusal:
     source = source_of(hub)
     (found,) = describe_all(rows(source, id), source, store)
@@ -70,8 +75,11 @@ def test_listed_models_are_described_in_their_order(serve: Serve, store: Catalog
     assert all(isinstance(row, Model) and row.described and row.parameters for row in found)
 
 
-def test_a_commit_is_described_once(serve: Serve, store: Catalog) -> None:
+def test_a_commit_is_described_once(
+    zoo: Path, serve: Serve, store: Catalog, write_repository: Write
+) -> None:
     """The second time nothing is asked, and popularity is the listing's."""
+    scanned(zoo, write_repository)
     hub = serve()
     source = source_of(hub)
     (first,) = describe_all(rows(source, "plain"), source, store)
@@ -122,6 +130,58 @@ def test_a_gated_model_is_asked_for_again(serve: Serve, store: Catalog) -> None:
     assert opened.labels
 
 
+PENDING = {"securityRepoStatus": {"scansDone": False, "filesWithIssues": []}}
+
+
+def test_a_description_without_the_scan_is_asked_for_again(
+    zoo: Path, serve: Serve, store: Catalog, write_repository: Write
+) -> None:
+    """Once a call: it may have ended, or have found something; a folder's has no scan."""
+    write_repository(zoo / "plain", hub=PENDING)
+    hub = serve()
+    pending = one(hub, store)
+    assert isinstance(pending, Model)
+    assert pending.security is None
+    scan = {"scansDone": True, "filesWithIssues": [UNSAFE]}
+    write_repository(zoo / "plain", hub={"securityRepoStatus": scan})
+    for model in (pending, replace(pending, described=False)):
+        (found,) = describe_all([model], source_of(hub), store)
+        assert isinstance(found, Model)
+        assert found.security == "unsafe: pytorch_model.bin"
+    n_requests = len(hub.requests)
+    here = [replace(pending, source="folder:/x"), replace(pending, source="snapshot:/x")]
+    assert describe_all([found, *here], source_of(hub), store) == (found, *here)
+    assert len(hub.requests) == n_requests
+
+
+@pytest.mark.parametrize("fault", [close(), status(500)], ids=["away", "failing"])
+def test_a_description_without_the_scan_is_better_than_none(
+    zoo: Path, serve: Serve, store: Catalog, fault: Any, write_repository: Write
+) -> None:
+    """Where the Hub cannot be asked it is kept as it is; the search tells of it."""
+    write_repository(zoo / "plain", hub=PENDING)
+    pending = one(serve(), store)
+    assert isinstance(pending, Model)
+    hub = serve(faults=[Fault("plain", None, fault)])
+    listed = replace(pending, source=source_of(hub).name)
+    store.describe(listed)
+    assert describe_all([listed], source_of(hub), store) == (listed,)
+    assert describe_all([replace(listed, described=False)], source_of(hub), store) == (listed,)
+
+
+def test_a_model_that_is_gone_is_listed_no_more(serve: Serve, store: Catalog) -> None:
+    """Until its source lists it again; `get` finds it. One that asks for access is not gone."""
+    source = source_of(serve(faults=[Fault("/api/models/plain", None, status(403))]))
+    listed = rows(source, "demo/lost", "plain", "demo/ant")
+    store.upsert(listed)
+    answers = describe_all(listed, source, store)
+    assert [getattr(row, "state", "a model") for row in answers] == ["not found", *["a model"] * 2]
+    assert {model.id for model in store.select()} == {"demo/ant", "plain"}
+    assert store.get("demo/lost") == listed[0]
+    store.upsert(listed[:1])
+    assert len(store.select()) == 3
+
+
 def test_a_renamed_model_comes_under_its_new_id(serve: Serve, store: Catalog) -> None:
     """The old id still finds it."""
     there = redirect("/api/models/demo/ant?blobs=true")
@@ -148,12 +208,16 @@ def test_a_hub_that_goes_away_leaves_what_it_told(serve: Serve, store: Catalog) 
 def test_a_hub_that_never_answers_is_an_error(serve: Serve, store: Catalog) -> None:
     """The message says what to do."""
     source = source_of(serve(faults=[Fault(".", None, close())]))
-    with pytest.raises(SourceUnavailable, match="check the network"):
+    told = "the files of plain and 1 more are not known yet, .* check the network"
+    with pytest.raises(SourceUnavailable, match=told):
         describe_all(rows(source, "plain", "demo/ant"), source, store)
 
 
-def test_progress_counts_the_answers(serve: Serve, store: Catalog) -> None:
+def test_progress_counts_the_answers(
+    zoo: Path, serve: Serve, store: Catalog, write_repository: Write
+) -> None:
     """Models that are described already are no question."""
+    scanned(zoo, write_repository)
     source = source_of(serve())
     told: list[tuple[int, int]] = []
     models = [source.model("plain"), *rows(source, "demo/ant", "demo/bee")]

@@ -4,16 +4,25 @@ import fcntl
 import os
 import sqlite3
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import cast
 
 import pytest
 
+from cache.database import connect
 from cache.errors import StoreError
 from catalog import downloads as downloads_module
-from catalog.downloads import Downloads, missing_bytes, repository_folder, snapshot_folder
+from catalog.downloads import (
+    MIGRATIONS,
+    Commit,
+    Downloads,
+    missing_bytes,
+    repository_folder,
+    snapshot_folder,
+    started,
+)
 from catalog.model import Model
 from catalog.sources.hub import HubSource
 from catalog.store import Catalog
@@ -49,9 +58,33 @@ def put(cache: Path, name: str, path: str, content: bytes) -> Path:
 
 def fetch(downloads: Downloads, cache: Path, name: str, n_bytes: int) -> None:
     """A download of so many bytes, noted before and after."""
-    downloads.begin(cache, COMMITS[name], ["weights"])
+    downloads.begin(cache, COMMITS[name], {"weights": n_bytes})
     put(cache, name, "weights", name.encode() * n_bytes)
-    downloads.finish(cache, COMMITS[name])
+    downloads.finish(cache, COMMITS[name], ["weights"])
+
+
+def make_room(
+    downloads: Downloads, cache: Path, n_bytes: int, *, keep: Collection[Commit] = ()
+) -> list[str]:
+    """What is evicted for a download of so many bytes, which is then given up."""
+    try:
+        return downloads.begin(cache, ("team/new", "9" * 40), {"weights": n_bytes}, keep=keep)
+    finally:
+        downloads.finish(cache, ("team/new", "9" * 40), ["weights"])
+
+
+@contextmanager
+def another_process() -> Iterator[int]:
+    """One that runs, until the end."""
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as other:
+        yield other.pid
+        other.communicate()
+
+
+def say_that(downloads: Downloads, table: str, pid: int, started: str = "") -> None:
+    """Another process is the user, or the one that downloads."""
+    update = f"UPDATE {table} SET pid = ?, started = ?"
+    downloads._connection.execute(update, (pid, started))
 
 
 def there(cache: Path) -> str:
@@ -68,8 +101,8 @@ def test_the_longest_unused_go_first(downloads: Downloads, cache: Path) -> None:
     """Using a model again makes it young; blobs go with their links."""
     for name in "abc":
         fetch(downloads, cache, name, 1_000)
-    downloads.finish(cache, COMMITS["a"])
-    assert downloads.make_room(cache, 1_000) == ["team/b@22222222"]
+    downloads.use(cache, COMMITS["a"])
+    assert make_room(downloads, cache, 1_000) == ["team/b@22222222"]
     assert there(cache) == "ac"
     assert not list(repository_folder(cache, "team/b").glob("blobs/*"))
     assert [one.id for one in downloads.fetched(cache)] == ["team/c", "team/a"]
@@ -79,24 +112,61 @@ def test_what_is_in_use_stays(downloads: Downloads, cache: Path) -> None:
     """The one that is run and the best so far are passed over, however old they are."""
     for name in "abc":
         fetch(downloads, cache, name, 1_000)
-    downloads.make_room(cache, 1_000, keep=[COMMITS["a"], COMMITS["c"]])
+    make_room(downloads, cache, 1_000, keep=[COMMITS["a"], COMMITS["c"]])
     assert there(cache) == "ac"
 
 
 def test_another_search_keeps_what_it_uses(downloads: Downloads, cache: Path) -> None:
-    """What a process that runs has fetched is not taken away under it."""
-    for name in "ab":
-        fetch(downloads, cache, name, 1_000)
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
-        update = "UPDATE files SET pid = ? WHERE id = 'team/a'"
-        downloads._connection.execute(update, (other.pid,))
-        with pytest.raises(StoreError):
-            downloads.make_room(cache, 2_500)
-        downloads.make_room(cache, 2_000)
-        other.communicate(b"\n")
-    assert there(cache) == "a"
-    downloads.make_room(cache, 2_500)
+    """As long as one process that uses it runs, whoever else has used it since."""
+    fetch(downloads, cache, "a", 1_000)
+    with another_process() as pid:
+        say_that(downloads, "users", pid, started(pid))
+        downloads.use(cache, COMMITS["a"])
+        fetch(downloads, cache, "b", 1_000)
+        with pytest.raises(StoreError, match=r"of which 0 MB are in use"):
+            make_room(downloads, cache, 2_500)
+        assert there(cache) == "ab"
+        make_room(downloads, cache, 2_000)
+        assert there(cache) == "a"
+    make_room(downloads, cache, 2_500)
     assert there(cache) == ""
+
+
+def test_a_process_id_that_was_given_again_is_not_the_user(
+    downloads: Downloads, cache: Path
+) -> None:
+    """The process that used the files was started at another time."""
+    fetch(downloads, cache, "a", 2_000)
+    with another_process() as pid:
+        say_that(downloads, "users", pid, str(int(started(pid)) - 1))
+        make_room(downloads, cache, 1_500)
+    assert there(cache) == ""
+
+
+def test_a_process_that_has_ended_uses_nothing(downloads: Downloads, cache: Path) -> None:
+    """Even where its parent has not looked after it yet."""
+    fetch(downloads, cache, "a", 2_000)
+    with subprocess.Popen(["true"]) as ended:
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        say_that(downloads, "users", ended.pid)
+        make_room(downloads, cache, 1_500)
+    assert there(cache) == ""
+
+
+def test_files_under_way_count_by_what_was_announced(downloads: Downloads, cache: Path) -> None:
+    """This process's and another one's, each file once; a dead one's no longer."""
+    downloads.begin(cache, COMMITS["a"], {"weights": 1_700})
+    with another_process() as pid:
+        say_that(downloads, "coming", pid)
+        downloads.begin(cache, COMMITS["a"], {"weights": 1_700})
+        downloads.begin(cache, COMMITS["b"], {"weights": 500})
+        make_room(downloads, cache, 800)
+        with pytest.raises(StoreError, match="disk budget"):
+            make_room(downloads, cache, 801)
+        downloads.finish(cache, COMMITS["a"], ["weights"])
+        with pytest.raises(StoreError, match="disk budget"):
+            make_room(downloads, cache, 801)
+    make_room(downloads, cache, 2_500)
 
 
 def test_only_what_we_fetched_is_evicted(downloads: Downloads, cache: Path) -> None:
@@ -105,9 +175,9 @@ def test_only_what_we_fetched_is_evicted(downloads: Downloads, cache: Path) -> N
     fetch(downloads, cache, "a", 1_000)
     put(cache, "a", "theirs.onnx", b"other")
     with pytest.raises(StoreError, match=r"do not fit into the disk budget of 0 MB.*--disk-budget"):
-        downloads.make_room(cache, 3_001)
+        make_room(downloads, cache, 3_001)
     assert there(cache) == "ab"
-    downloads.make_room(cache, 3_000)
+    make_room(downloads, cache, 3_000)
     assert there(cache) == "b"
     assert (snapshot_folder(cache, *COMMITS["a"]) / "theirs.onnx").is_file()
 
@@ -119,7 +189,7 @@ def test_a_blob_that_another_commit_links_to_stays(downloads: Downloads, cache: 
     twin = snapshot_folder(cache, "team/a", "9" * 40) / "weights"
     twin.parent.mkdir(parents=True)
     twin.symlink_to(weights.readlink())
-    downloads.make_room(cache, 3_000)
+    make_room(downloads, cache, 3_000)
     assert not weights.exists()
     assert twin.stat().st_size == 1_000
 
@@ -130,12 +200,30 @@ def test_room_is_made_on_a_full_disk(
     """Without a budget, eviction begins when the disk's spare room is touched."""
     fetch(downloads, cache, "a", 1_000)
     downloads.budget_bytes = None
-    downloads.make_room(cache, 1)
+    make_room(downloads, cache, 1)
     assert there(cache) == "a"
     free = -missing_bytes(cache, 0)
     monkeypatch.setattr(downloads_module, "SPARE_BYTES", downloads_module.SPARE_BYTES + free)
-    downloads.make_room(cache, 1)
+    make_room(downloads, cache, 1)
     assert there(cache) == ""
+
+
+def test_what_is_under_way_needs_the_disk_for_the_rest_of_its_bytes(
+    downloads: Downloads, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk with room for 10 TB: two models of 6 and 5 fit when 2 of them are there."""
+    terabyte, free = 10**12, -missing_bytes(cache, 0)
+    spare = downloads_module.SPARE_BYTES + free - 10 * terabyte
+    monkeypatch.setattr(downloads_module, "SPARE_BYTES", spare)
+    downloads.budget_bytes = None
+    downloads.begin(cache, COMMITS["a"], {"weights": 6 * terabyte})
+    with pytest.raises(StoreError, match="HF_HOME"):
+        make_room(downloads, cache, 5 * terabyte)
+    partial = repository_folder(cache, "team/a") / "blobs" / "etag.12345678.incomplete"
+    partial.parent.mkdir(parents=True)
+    with partial.open("wb") as file:
+        file.truncate(2 * terabyte)
+    make_room(downloads, cache, 5 * terabyte)
 
 
 def test_a_list_that_could_not_be_written_can_be_written_later(
@@ -143,25 +231,77 @@ def test_a_list_that_could_not_be_written_can_be_written_later(
 ) -> None:
     """A full disk in the middle leaves no transaction open."""
     with pytest.raises(sqlite3.Error):
-        downloads.begin(cache, COMMITS["a"], [cast(str, object())])
+        downloads.begin(cache, COMMITS["a"], {cast(str, object()): 1})
     fetch(downloads, cache, "a", 10)
     assert there(cache) == "a"
 
 
 def test_a_living_download_is_not_swept(downloads: Downloads, cache: Path) -> None:
-    """Its lock tells: another tool may be fetching the same model."""
-    downloads.begin(cache, COMMITS["a"], ["weights"])
-    downloads._connection.execute("UPDATE files SET pid = ?", (2**22 + 1,))  # nobody's
+    """Its lock tells: another tool, also an older one, may be fetching the same model."""
+    downloads.begin(cache, COMMITS["a"], {"weights": 10})
+    say_that(downloads, "coming", 2**22 + 1)  # nobody's
     blobs = repository_folder(cache, "team/a") / "blobs"
     blobs.mkdir(parents=True)
-    for etag in ("dead", "alive"):
-        (blobs / f"{etag}.12345678.incomplete").write_bytes(b"half")
-    lock = cache / ".locks" / blobs.parent.name / "alive.lock"
+    alive = ["alive.12345678.incomplete", "alive.incomplete", "al.ive.12345678.incomplete"]
+    for name in ("dead.12345678.incomplete", "dead.incomplete", *alive):
+        (blobs / name).write_bytes(b"half")
+    locks = cache / ".locks" / blobs.parent.name
+    locks.mkdir(parents=True)
+    with (locks / "alive.lock").open("w") as one, (locks / "al.ive.lock").open("w") as other:
+        fcntl.flock(one, fcntl.LOCK_EX)
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert downloads.sweep(cache) == 2
+    assert sorted(file.name for file in blobs.iterdir()) == sorted(alive)
+
+
+def test_a_blob_that_another_tool_is_about_to_link_is_not_removed(
+    downloads: Downloads, cache: Path
+) -> None:
+    """The client links an existing blob under its lock: else the link would lead nowhere."""
+    fetch(downloads, cache, "a", 2_000)
+    place = snapshot_folder(cache, *COMMITS["a"]) / "weights"
+    blob = place.resolve()
+    lock = cache / ".locks" / "models--team--a" / f"{blob.name}.lock"
     lock.parent.mkdir(parents=True)
     with lock.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        assert downloads.sweep(cache) == 1
-    assert [file.name for file in blobs.iterdir()] == ["alive.12345678.incomplete"]
+        make_room(downloads, cache, 2_000)
+    assert not place.exists()
+    assert blob.is_file()
+
+
+def test_a_file_that_another_tool_removed_and_fetched_is_no_longer_ours(
+    downloads: Downloads, cache: Path
+) -> None:
+    """It is neither counted nor evicted."""
+    fetch(downloads, cache, "a", 2_000)
+    (snapshot_folder(cache, *COMMITS["a"]) / "weights").unlink()
+    downloads.sweep(cache)
+    put(cache, "a", "weights", b"theirs")
+    assert downloads.fetched(cache) == ()
+    make_room(downloads, cache, 3_000)
+    assert there(cache) == "a"
+
+
+def test_a_list_of_the_first_schema_is_taken_over(tmp_path: Path, cache: Path) -> None:
+    """Whole files stay ours and their process's, what was coming is settled by what is there."""
+    path = tmp_path / "old.db"
+    for name in "ab":
+        put(cache, name, "weights", name.encode() * 1_000)
+    with another_process() as pid:
+        rows = [(name, "weights", pid, 1) for name in "a"]
+        rows += [("b", "weights", 2**22 + 1, 0), ("b", "lost", 2**22 + 1, 0)]
+        with closing(connect(path, {"0001_files": MIGRATIONS["0001_files"]})) as old:
+            for name, file, user, is_whole in rows:
+                values = (str(cache), *COMMITS[name], file, user, 1, is_whole)
+                old.execute(
+                    "INSERT INTO files (cache, id, revision, path, pid, used, is_whole)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    values,
+                )
+        with Downloads(path, budget_bytes=2_000) as downloads:
+            assert make_room(downloads, cache, 1_000) == ["team/b@22222222"]
+            assert [one.commit for one in downloads.fetched(cache)] == [COMMITS["a"]]
 
 
 @pytest.fixture

@@ -3,15 +3,19 @@
 import gzip
 import hashlib
 import json
+import os
 import random
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from cache.errors import BadInput, NotFound
+from cache.errors import BadInput, NotFound, StoreError
+from catalog import exported
 from catalog.exported import export_catalog, import_catalog
 from catalog.exported_rows import READERS, read_record, to_record
 from catalog.model import File, Model, PublishedResult
@@ -20,6 +24,7 @@ from catalog.select import Selection
 from catalog.store import Catalog
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
+N_LINES = 100_000 if os.environ.get("RECOMMENDER_NIGHTLY") == "1" else 400
 
 WHOLE = Model(
     id="demo/ant",
@@ -89,9 +94,9 @@ def other(tmp_path: Path) -> Iterator[Catalog]:
 def test_folders_of_this_machine_stay_here(store: Catalog, tmp_path: Path) -> None:
     """Their paths and labels are nobody's business, unless they are asked for."""
     store.upsert([listed(1), replace(listed(2), source="folder:/home/ada/models")])
-    assert export_catalog(store, tmp_path / "all.jsonl.gz") == 1
+    assert export_catalog(store, tmp_path / "all.jsonl.gz").n_models == 1
     named = Selection(sources=("folder:/home/ada/models",), limit=None)
-    assert export_catalog(store, tmp_path / "some.jsonl.gz", selection=named) == 1
+    assert export_catalog(store, tmp_path / "some.jsonl.gz", selection=named).n_models == 1
 
 
 def test_every_field_of_a_model_goes_over_and_back() -> None:
@@ -110,7 +115,7 @@ def test_what_was_exported_on_one_machine_answers_on_another(
     told = replace(WHOLE, described=True, private=False)
     secret = listed(7, private=True)
     store.upsert([listed(1), listed(2), told, secret])
-    assert export_catalog(store, tmp_path / "all.jsonl.gz") == 3
+    assert export_catalog(store, tmp_path / "all.jsonl.gz").n_models == 3
     assert b"m7" not in gzip.decompress((tmp_path / "all.jsonl.gz").read_bytes())
 
     report = import_catalog(other, tmp_path / "all.jsonl.gz")
@@ -125,7 +130,7 @@ def test_a_selection_alone_is_exported(store: Catalog, tmp_path: Path) -> None:
     """The filters of `catalog list` choose what is written."""
     store.upsert([listed(1, license="mit"), listed(2, license="gpl-3.0")])
     chosen = Selection(licenses=("mit",), limit=None)
-    assert export_catalog(store, tmp_path / "mit.gz", selection=chosen) == 1
+    assert export_catalog(store, tmp_path / "mit.gz", selection=chosen).n_models == 1
 
 
 def test_an_import_takes_nothing_back(store: Catalog, other: Catalog, tmp_path: Path) -> None:
@@ -190,6 +195,115 @@ def test_a_header_of_another_kind_is_refused(
     """A newer format, and what is none of ours, is told apart."""
     with pytest.raises(BadInput, match=told):
         import_catalog(other, write_export(tmp_path / "made.gz", [], **changes))
+
+
+def test_a_bomb_is_refused_before_it_fills_the_disk(
+    other: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that unpacks to more than an export can, and one of too many lines."""
+    lines = [
+        {"model": RIGHT | {"id": f"demo/m{n}", "summary": "x" * 9000, "task": f"t{n}"}}
+        for n in range(200)
+    ]
+    file = write_export(tmp_path / "bomb.gz", lines)
+    monkeypatch.setattr(exported, "SMALL_BYTES", 1_000_000)
+    with pytest.raises(BadInput, match="unpacks to more than 1 MB, as no export does"):
+        import_catalog(other, file)
+    monkeypatch.undo()
+    monkeypatch.setattr(exported, "LINES_LIMIT", 199)
+    with pytest.raises(BadInput, match="more than 199 lines"):
+        import_catalog(other, file)
+    monkeypatch.undo()
+    monkeypatch.setattr(exported, "BATCH_BYTES", 100_000)
+    seen: list[int] = []
+    assert import_catalog(other, file, progress=seen.append).n_models == 200
+    assert seen[0] < 20
+    monkeypatch.setattr(exported, "TASKS_LIMIT", 5)
+    n_crawls = len(other.crawls())
+    import_catalog(other, file)
+    assert len(other.crawls()) < n_crawls + 20
+
+
+def test_an_import_stops_before_the_disk_is_full(
+    store: Catalog, other: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the first model where it cannot fit, else with whole models, to be gone on with."""
+    store.upsert([listed(number) for number in range(25)])
+    export_catalog(store, tmp_path / "all.gz")
+    monkeypatch.setattr(exported, "STORED", 10_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=200_010_000))
+    with pytest.raises(StoreError, match=r"lacks [\d.]+ MB for .*all.gz; free some space") as told:
+        import_catalog(other, tmp_path / "all.gz")
+    assert "\n" not in str(told.value)
+    assert other.models() == ()
+    monkeypatch.setattr(exported, "BATCH", 10)
+    free = iter([10**12, 10**12, 0])
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=next(free)))
+    with pytest.raises(StoreError, match="lacks 200 MB"):
+        import_catalog(other, tmp_path / "all.gz")
+    assert other.count(Selection()) == other.stats().by_task["text-classification"] == 20
+    assert other.crawled("hub", "text-classification") is None
+    monkeypatch.undo()
+    assert import_catalog(other, tmp_path / "all.gz").n_models == 25
+
+
+def test_an_unfinished_crawl_goes_on_after_an_import(
+    store: Catalog, other: Catalog, tmp_path: Path
+) -> None:
+    """The import counts as a crawl for a search, and ends none."""
+    store.upsert([listed(1)])
+    export_catalog(store, tmp_path / "all.gz")
+    slice = {"task": "text-classification"}
+    begun = other.begin("hub", slice)
+    other.keep_page(begun, [listed(2)], [], cursor="page 2", n_requests=1)
+    import_catalog(other, tmp_path / "all.gz")
+    assert other.crawled("hub", "text-classification") is not None
+    going_on = other.begin("hub", slice)
+    assert (going_on.id, going_on.cursor, going_on.resumed) == (begun.id, "page 2", True)
+    other.finish(going_on, complete=True)
+    assert other.begin("hub", slice).id != begun.id
+
+
+@pytest.mark.parametrize("source", ["folder:/home/ada/models", "snapshot:/home/ada/all.gz"])
+def test_paths_of_another_machine_are_not_imported(
+    store: Catalog, other: Catalog, tmp_path: Path, source: str
+) -> None:
+    """They would point at files of this one; the line says what lists them."""
+    store.upsert([replace(listed(1), source=source), listed(2)])
+    chosen = Selection(sources=(source, "hub"), limit=None)
+    export_catalog(store, tmp_path / "all.gz", selection=chosen)
+    report = import_catalog(other, tmp_path / "all.gz")
+    assert (report.n_models, report.n_refused) == (1, 1)
+    assert "--source snapshot:FILE" in report.refusals[0].reason
+    assert [model.id for model in other.models()] == ["demo/m2"]
+    assert [crawl.source for crawl in other.crawls()] == ["hub"]
+
+
+OURS = replace(WHOLE, private=False, described=True, security=None)
+TOLD: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "a verdict of the same files": ({"security": "safe"}, {"security": "safe"}),
+    "no verdict either": ({"labels": ("evil",)}, {"labels": OURS.labels, "security": None}),
+    "a verdict of other files": (
+        {"security": "safe", "files": (File("x", 1),)}, {"files": OURS.files, "security": None},
+    ),
+    "another revision of that time": ({"revision": "f" * 40}, {"revision": SHA}),
+    "no revision": (
+        {"revision": "", "last_modified": "2026-02-01", "labels": ("evil",)}, {"described": False},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("told", "kept"), TOLD.values(), ids=TOLD.keys())
+def test_what_this_machine_described_is_not_overwritten(
+    other: Catalog, tmp_path: Path, told: dict[str, Any], kept: dict[str, Any]
+) -> None:
+    """Only how the Hub's scan ended is learnt, and no better than it is told."""
+    other.upsert([OURS])
+    line = {"model": to_record(replace(OURS, **told))}
+    import_catalog(other, write_export(tmp_path / "made.gz", [line]))
+    found = other.get("demo/ant")
+    assert {name: getattr(found, name) for name in kept} == kept
+    assert other.described("hub", "demo/ant", SHA) is not None
 
 
 def test_a_missing_file_is_named(other: Catalog, tmp_path: Path) -> None:
@@ -273,3 +387,38 @@ def test_no_record_breaks_the_reader() -> None:
             n_models += 1
             assert read_record(json.loads(json.dumps(to_record(found))), 0) == found
     assert 100 < n_models < 2900
+
+
+def spoil(value: Any, draw: random.Random) -> Any:
+    """The value with odd ones in some places, at any depth."""
+    if draw.random() < 0.03:
+        return draw.choice(ODD)
+    if isinstance(value, dict):
+        return {name: spoil(item, draw) for name, item in value.items() if draw.random() > 0.02}
+    return [spoil(item, draw) for item in value] if isinstance(value, list) else value
+
+
+def garble(line: bytes, draw: random.Random) -> bytes:
+    """The line, now and then with a few bytes cut out or changed; never a second line."""
+    if draw.random() < 0.8:
+        return line
+    start = draw.randrange(len(line))
+    noise = bytes(draw.choice(b'{}[]",:\\\x00\xff0e') for _ in range(draw.randint(0, 3)))
+    return line[:start] + noise + line[start + draw.randint(0, 5) :]
+
+
+def test_no_line_breaks_an_import(other: Catalog, tmp_path: Path) -> None:
+    """Whatever the lines hold, each is a model or counted as refused, and the store keeps it."""
+    draw = random.Random(1)
+    lines = []
+    for number in range(N_LINES):
+        model = replace(WHOLE, id=f"demo/m{number}", private=False, described=number % 2 == 0)
+        line = json.dumps(spoil({"model": to_record(model)}, draw)).encode()
+        lines.append(garble(line, draw))
+    report = import_catalog(other, write_export(tmp_path / "made.gz", lines))
+    assert min(report.n_models, report.n_refused) > N_LINES // 10
+    assert report.n_models + report.n_older + report.n_refused == N_LINES
+    kept = other.models()
+    assert {model.source.partition(":")[0] for model in kept} == {"hub"}
+    assert all(model.revision or not model.described for model in kept)
+    assert export_catalog(other, tmp_path / "again.gz").n_models == sum(not m.private for m in kept)

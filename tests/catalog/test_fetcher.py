@@ -6,9 +6,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ from cache.errors import (
 from catalog.deliveries import Deliveries
 from catalog.downloads import Downloads, repository_folder, snapshot_folder
 from catalog.fetcher import Pace, Settings
+from catalog.loopback import faults as faults_module
+from catalog.loopback.exchange import Answer, Request
 from catalog.loopback.faults import (
     Action,
     Fault,
@@ -72,9 +75,14 @@ def serve(big: Path, tmp_path: Path) -> Iterator[Serve]:
     with ExitStack() as stack:
 
         def start(
-            *faults: Fault, token: str | bool = False, pace: Pace = QUICK, **options: object
+            *faults: Fault,
+            token: str | bool = False,
+            pace: Pace = QUICK,
+            gated: Collection[str] = (),
+            **options: object,
         ) -> tuple[Deliveries, LoopbackHub]:
-            hub = stack.enter_context(LoopbackHub(big, faults=faults))
+            hub = LoopbackHub(big, faults=faults, gated=gated, token=CANARY)
+            stack.enter_context(hub)
             settings = Settings(hub.endpoint, token, str(tmp_path / "cache"), pace)
             deliveries = Deliveries(settings, **options)  # type: ignore[arg-type]  # as named
             stack.callback(deliveries.close)
@@ -85,6 +93,17 @@ def serve(big: Path, tmp_path: Path) -> Iterator[Serve]:
 
 def fault(match: str, action: Action, nth: int | None = None) -> Fault:
     return Fault(match=match, action=action, nth=nth)
+
+
+def flip(request: Request, right: Answer) -> Answer:
+    """One bit of the answer is another one."""
+    body = right.body()
+    return replace(right, content=body[:-1] + bytes([body[-1] ^ 1]))
+
+
+def tell(header: str, value: str, request: Request, right: Answer) -> Answer:
+    """A header of the answer is another one."""
+    return replace(right, headers={**right.headers, header: value})
 
 
 def partial_files(cache: Path, sha256: str = "") -> list[Path]:
@@ -132,9 +151,26 @@ def test_other_tools_find_the_files(serve: Serve, model: Model, tmp_path: Path) 
 
 def test_a_corrupted_file_is_fetched_again(serve: Serve, model: Model, big: Path) -> None:
     """Other bytes of the right number are noticed, and asked for once more (fault F14)."""
-    deliveries, _ = serve(fault(GET_WEIGHTS, corrupt(), nth=1))
+    deliveries, hub = serve(fault(GET_WEIGHTS, corrupt(), nth=1), fault("GET .*vocab", flip, nth=1))
     folder = deliveries.fetch(model, PATHS)
-    assert (folder / WEIGHTS).read_bytes() == (big / "demo/ant" / WEIGHTS).read_bytes()
+    for path in PATHS:
+        assert (folder / path).read_bytes() == (big / "demo/ant" / path).read_bytes()
+    asked = [path.rpartition("/")[2] for method, path in hub.requests if method == "GET"]
+    assert sorted(asked) == ["config.json", WEIGHTS, WEIGHTS, "vocab.txt", "vocab.txt"]
+
+
+def test_a_small_file_that_the_disk_spoils_is_fetched_again(serve: Serve, model: Model) -> None:
+    """Its git blob id tells; where a catalog has none, as older ones, its size has to do."""
+    deliveries, hub = serve()
+    place = deliveries.fetch(model, ["vocab.txt"]) / "vocab.txt"
+    right = place.read_bytes()
+    place.write_bytes(right.upper().replace(b"U", b"V"))
+    old = replace(model, files=tuple(replace(file, blob_id=None) for file in model.files))
+    n_requests = len(hub.requests)
+    deliveries.fetch(old, ["vocab.txt"])
+    assert len(hub.requests) == n_requests
+    deliveries.fetch(model, ["vocab.txt"])
+    assert place.read_bytes() == right
 
 
 def test_a_wrong_claim_deletes_no_good_file(serve: Serve, model: Model) -> None:
@@ -143,10 +179,11 @@ def test_a_wrong_claim_deletes_no_good_file(serve: Serve, model: Model) -> None:
     folder = deliveries.fetch(model, PATHS)
     lies = [replace(f, sha256="0" * 64) if f.path == WEIGHTS else f for f in model.files]
     sizes = [File(f.path, 7) if f.path == WEIGHTS else f for f in model.files]
-    for files in (lies, sizes):
+    blobs = [replace(f, blob_id="0" * 40) if f.path == "vocab.txt" else f for f in model.files]
+    for files in (lies, sizes, blobs):
         with pytest.raises(Unreadable):
             deliveries.fetch(replace(model, files=tuple(files)), PATHS)
-        assert (folder / WEIGHTS).is_file()
+        assert all((folder / path).is_file() for path in PATHS)
 
 
 def test_a_file_that_stays_corrupted_leaves_nothing(
@@ -195,6 +232,39 @@ def test_what_goes_wrong_has_a_name(big: Path, serve: Serve) -> None:
     for name, (_, kind, told) in ENDINGS.items():
         with pytest.raises(kind, match=told):
             deliveries.fetch(model, [name])
+
+
+LIES: dict[str, tuple[str, Action, type[RecommenderError], str]] = {
+    "name": ("HEAD", partial(tell, "ETag", '"../../../../../escaped"'), Unreadable, "ETag"),
+    "linked": ("HEAD", partial(tell, "X-Linked-Etag", '"/escaped"'), Unreadable, "ETag"),
+    "more": ("HEAD", partial(tell, "Content-Length", "13"), Unreadable, "'13' bytes, not 12"),
+    "fewer": ("HEAD", partial(tell, "Content-Length", "11"), Unreadable, "'11' bytes, not 12"),
+    "long": ("GET", faults_module.replace(b"b" * 13), Unreadable, "larger than"),
+    "short": ("GET", faults_module.replace(b"b" * 11), SourceUnavailable, "should be of size 12"),
+    "other": ("GET", faults_module.replace(b"b" * 12, {"ETag": '"bb"'}), Unreadable, "git blob id"),
+    "bit": ("GET", flip, Unreadable, "git blob id"),
+    "down": ("GET", redirect("http://127.1/plain", 302), SourceUnavailable, "leads to 127.1"),
+}
+"""What a Hub may tell or send that is not what it listed: which request, what comes of it."""
+
+
+def test_a_hub_that_lies_about_a_file_gets_nothing_onto_the_disk(
+    big: Path, serve: Serve, tmp_path: Path
+) -> None:
+    """Neither another size nor another content, nor a file outside of the cache (fault F16)."""
+    for name in LIES:
+        (big / "demo/ant" / name).write_text("twelve bytes")
+    with LoopbackHub(big) as healthy:
+        model = HubSource(healthy.endpoint, token=False).model("demo/ant")
+    faults = [fault(f"{method} .*/{name}", act) for name, (method, act, _, _) in LIES.items()]
+    deliveries, _ = serve(*faults)
+    for name, (_, _, kind, told) in LIES.items():
+        with pytest.raises(kind, match=told):
+            deliveries.fetch(model, [name])
+    repository = repository_folder(tmp_path / "cache", model.id)
+    assert not [path for path in (repository / "blobs").glob("*") if path.is_file()]
+    assert not list(repository.glob("snapshots/*/*"))
+    assert not list(tmp_path.rglob("escaped*"))
 
 
 def test_passing_faults_are_survived(serve: Serve, model: Model, big: Path) -> None:
@@ -307,6 +377,36 @@ def test_it_dies_with_its_coordinator_and_the_rest_is_swept(
     assert partial_files(cache) == [stranger]
 
 
+def test_of_two_that_fetch_one_model_the_survivor_gets_it(
+    big: Path, model: Model, tmp_path: Path
+) -> None:
+    """It waits for the other, which is killed in the middle; files and account are whole then."""
+    cache, listed = tmp_path / "cache", {file.path: file.size_bytes for file in model.files}
+    dripping = LoopbackHub(big, faults=[fault(GET_WEIGHTS, drip(100))])
+    with ExitStack() as stack:
+        hub, slow = stack.enter_context(LoopbackHub(big)), stack.enter_context(dripping)
+        downloads = stack.enter_context(Downloads(tmp_path / "downloads.db"))
+        command = [sys.executable, "-c", COORDINATOR, hub.endpoint, slow.endpoint, str(tmp_path)]
+        survivor = Deliveries(Settings(hub.endpoint, False, str(cache), QUICK), downloads=downloads)
+        stack.callback(survivor.close)
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as killed:
+            survivor.fetch(model, ["vocab.txt"])
+            wait_until(lambda: partial_files(cache, sha256_of_weights(model)))
+            n_before = len(hub.requests)
+            assert survivor.prefetch(model, PATHS)
+            wait_until(lambda: any(WEIGHTS in path for _, path in hub.requests[n_before:]))
+            killed.kill()
+        folder = survivor.fetch(model, PATHS)
+        for path in PATHS:
+            assert (folder / path).read_bytes() == (big / "demo/ant" / path).read_bytes()
+        assert downloads.sweep(cache) == 1
+        assert partial_files(cache) == []
+        (account,) = downloads.fetched(cache)
+        assert account.size_bytes == sum(listed[path] for path in PATHS)
+        downloads.budget_bytes = account.size_bytes + 1
+        assert downloads.begin(cache, ("team/new", "9" * 40), {"weights": 1}) == []
+
+
 def test_the_token_is_nowhere_but_in_its_own_request(
     serve: Serve, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -320,17 +420,65 @@ def test_the_token_is_nowhere_but_in_its_own_request(
         fault(f"/resolve/.*{WEIGHTS}", redirect(f"{other.endpoint}/stolen", 302)),
         fault("HEAD .*(vocab|echo)", redirect(f"/echo?{CANARY}")),
         token=CANARY,
+        gated=[model.id],
     )
+    lured.fetch(model, ["config.json"])
+    n_before = len(hub.seen)
     for path in (WEIGHTS, "vocab.txt"):
         with pytest.raises(RecommenderError) as caught:
             lured.fetch(model, [path])
         assert CANARY not in str(caught.value)
-    sent = [request.headers.get("Authorization") for request in hub.seen]
+    sent = [request.headers.get("Authorization") for request in hub.seen[n_before:]]
     assert set(sent) == {f"Bearer {CANARY}"}
     assert other.seen
     assert not any(CANARY in str(request) for request in other.seen)
     assert CANARY not in Path(f"/proc/{lured.pid}/cmdline").read_text()
     assert CANARY not in repr(Settings(hub.endpoint, CANARY, "cache"))
+
+
+def test_the_token_is_shown_for_what_is_shut_alone(big: Path, serve: Serve, model: Model) -> None:
+    """Who loads a public model need not say who it is; a gated and a private one need the token."""
+    (big / "demo/cat/.hub.json").write_text('{"private": true}')
+    deliveries, hub = serve(token=CANARY, gated=["demo/bee"])
+    source = HubSource(hub.endpoint, token=CANARY)
+    shut = [source.model("demo/bee"), source.model("demo/cat")]
+    n_before = len(hub.seen)
+    for one in (model, *shut):
+        deliveries.fetch(one, PATHS)
+    tokens = [
+        [request.headers.get("Authorization") for request in hub.seen[n_before:]
+         if name in request.target]
+        for name in ("ant", "bee", "cat")
+    ]  # fmt: skip
+    assert set(tokens[0]) == {None}
+    assert tokens[1:] == [[None] + [f"Bearer {CANARY}"] * 6] * 2
+
+
+SILENT = """
+import sys
+from catalog.fetcher import Order, Settings, Wanted
+from catalog.sources.hub_fetch import HubFetch
+here, commit, cache, token = sys.argv[1:]
+for endpoint, token in ((here, None), (here.replace("127.0.0.1", "127.1"), token)):
+    order = Order(1, "demo/bee", commit, (Wanted("vocab.txt", 12),))
+    print(HubFetch(Settings(endpoint, token, cache)).deliver(order).error)
+"""
+
+
+def test_the_token_is_kept_where_it_must_not_be_sent(big: Path, tmp_path: Path) -> None:
+    """An implicit one that the user has forbidden, and any over plain http off this machine."""
+    with LoopbackHub(big, gated=["demo/bee"], token=CANARY) as hub:
+        commit = HubSource(hub.endpoint, token=CANARY).model("demo/bee").revision
+        n_before = len(hub.seen)
+        done = subprocess.run(
+            [sys.executable, "-c", SILENT, hub.endpoint, commit, str(tmp_path / "c"), CANARY],
+            env={**os.environ, "HF_TOKEN": CANARY, "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1",
+                 "HF_HUB_DISABLE_TELEMETRY": "1"},
+            capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.stdout.split() == ["gated", "gated"], done.stderr
+        assert len(hub.seen) > n_before + 1
+        assert not any("Authorization" in request.headers for request in hub.seen[n_before:])
 
 
 def test_a_worker_gets_no_token(tmp_path: Path) -> None:

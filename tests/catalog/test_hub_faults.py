@@ -14,7 +14,7 @@ import pytest
 
 from cache.errors import BadInput, SourceUnavailable
 from catalog.model import Model
-from catalog.policy import refuse
+from catalog.policy import Refusal, refuse
 from catalog.sources.hub import HubSource
 from catalog.sources.hub_client import HubClient, Patience
 
@@ -66,7 +66,7 @@ def test_a_spent_allowance_ends_the_crawl(serve: Serve) -> None:
             return reply(request, 200, b'[{"id": "demo/ant"}]')
         return reply(request, 429, Retry_After="240")
 
-    with pytest.raises(SourceUnavailable, match=r"240 s.*HF_TOKEN"):
+    with pytest.raises(SourceUnavailable, match=r"240 s; then run the same command"):
         crawl(serve(script))
 
 
@@ -109,6 +109,32 @@ def test_a_model_that_is_shut_stays_in_the_listing(
     assert isinstance(model, Model)
     refusal = refuse(model)
     assert (model.task, refusal and refusal.state) == ("fill-mask", state)
+
+
+MISSING = {
+    "gone": (404, {"X_Error_Code": "RepoNotFound"}, "not found", 1),
+    "gone or hidden": (401, {"X_Error_Code": "RepoNotFound"}, "not found", 1),
+    "a portal's 404": (404, {}, "unreachable", 2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "state", "n_asked"), MISSING.values(), ids=MISSING.keys()
+)
+def test_only_a_hub_says_that_a_model_is_gone(
+    serve: Serve, status: int, headers: dict[str, str], state: str, n_asked: int
+) -> None:
+    """What is gone is not asked for again; another server's 404 tells nothing of the model."""
+    asked: list[str] = []
+
+    def script(request: BaseHTTPRequestHandler) -> None:
+        asked.append(request.path)
+        return reply(request, status, **headers)
+
+    listed = Model("demo/ant", "a" * 40, "hub", described=False)
+    found = HubSource(serve(script), False, patience=QUICK).describe(listed)
+    assert isinstance(found, Refusal)
+    assert (found.state, len(asked)) == (state, n_asked)
 
 
 def test_a_server_without_the_api_is_no_hub(serve: Serve) -> None:

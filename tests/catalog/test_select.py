@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 
 from cache.errors import BadInput
-from catalog import order, words
+from catalog import facets, known_sets, order, words
 from catalog.model import Model, PublishedResult
 from catalog.select import SORTS, Selection
 from catalog.store import Catalog
@@ -198,6 +198,97 @@ def test_selections_follow_what_changes(store: Catalog) -> None:
 
 def listed(id: str, **facts: object) -> Model:
     return Model(id, "a" * 40, "hub", described=False, **facts)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("limit_bytes", [0, known_sets.LIMIT_BYTES], ids=["none", "all"])
+def test_what_is_remembered_is_never_old(
+    store: Catalog, limit_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither what this process wrote, nor what another did; whatever there is room for."""
+    monkeypatch.setattr(known_sets, "LIMIT_BYTES", limit_bytes)
+    asked = [
+        Selection(task="fill-mask"),
+        Selection(derived_from="base/0"),
+        Selection(min_parameters=3),
+        Selection(since="2025-01-01"),
+    ]
+
+    def counts(which: Catalog) -> list[int]:
+        return [which.count(one) for one in asked * 2]
+
+    def wanted(models: Sequence[Model]) -> list[int]:
+        lineage = sum("base/0" in model.base_models for model in models)
+        found = [
+            len(expected(models, replace(one, derived_from=None, limit=None))) for one in asked
+        ]
+        return [lineage if one.derived_from else n for one, n in zip(asked, found, strict=True)] * 2
+
+    with Catalog(store.path) as other:
+        for n in (100, 200, 300):
+            (store if n == 200 else other).upsert(MODELS[n - 100 : n])
+            assert counts(store) == counts(other) == wanted(MODELS[:n])
+    with pytest.raises(OverflowError):
+        store.upsert([*MODELS[300:400], listed("z", downloads=2**70)])
+    assert counts(store) == wanted(MODELS[:300])
+
+
+def test_sets_that_took_long_to_read_are_remembered_longest(
+    store: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is room for three: the one that took long stays while quick ones come and go."""
+    n_read = {"long": 0, "quick": 0}
+
+    def read(kind: str) -> int:
+        n_read[kind] += 1
+        clock.append(clock[-1] + (1.0 if kind == "long" else 0.01))
+        return 1 << 8000
+
+    clock = [0.0]
+    monkeypatch.setattr(known_sets, "LIMIT_BYTES", 3 * (1 << 8000).__sizeof__())
+    monkeypatch.setattr(known_sets, "perf_counter", lambda: clock[-1])
+    connection = store._connection
+    for at in range(20):
+        known_sets.known(connection, ("long", ""), lambda: read("long"))
+        known_sets.known(connection, ("quick", str(at)), lambda: read("quick"))
+        known_sets.known(connection, ("quick", str(at)), lambda: read("quick"))
+    assert n_read == {"long": 1, "quick": 20}
+    for at in range(400):
+        known_sets.known(connection, ("quick", str(100 + at)), lambda: read("quick"))
+    known_sets.known(connection, ("long", ""), lambda: read("long"))
+    assert n_read["long"] == 2
+
+
+def test_a_facet_is_what_its_changes_make_of_it(store: Catalog) -> None:
+    """Few numbers and many, in two chunks; what is there already comes again, or never was."""
+    draw, members, facet = random.Random(0), set[int](), ("task", "some")
+    places = [*range(70), *range(facets.CHUNK - 70, facets.CHUNK + 70)]
+    for _ in range(60):
+        most = draw.choice((5, 100, len(places)))
+        added, removed = (draw.sample(places, draw.randint(0, most)) for _ in range(2))
+        if draw.random() < 0.5:
+            removed = []
+        facets.change(store._connection, added={facet: added}, removed={facet: removed})
+        members = (members | set(added)) - set(removed)
+        assert set(facets.numbers_in(facets.members(store._connection, *facet))) == members
+        assert facets.counts(store._connection, "task").get("some", 0) == len(members)
+
+
+def test_large_sets_are_read_out_whole() -> None:
+    """Numbers on both sides of each block and chunk, and far apart."""
+    draw = random.Random(0)
+    edges = {edge + near for edge in (2048, 65_536, 2**20) for near in (-1, 0, 1)}
+    numbers = sorted({0, 7, 8, *edges, *draw.sample(range(2**21), 3_000)})
+    assert list(facets.numbers_in(facets.as_bits(numbers))) == numbers
+
+
+@pytest.mark.parametrize("power", [0, 1, 3, 4, 5, 6, 11])
+def test_quarters_hold_every_number_of_an_octave_once(power: int) -> None:
+    """In order, each between its bounds."""
+    quarters = order.ORDERS["size"].quarters(f"{power:02}")
+    numbers = [n for n in range(1 << 11) if facets.octave(n) == f"{power:02}"]
+    within = [range(low, high + 1) for low, high in map(facets.bounds_of, quarters)]
+    assert [n for one in within for n in one] == numbers
+    assert [facets.step(one[-1]) for one in within] == quarters
 
 
 def test_lineage_is_followed_through_circles(store: Catalog) -> None:

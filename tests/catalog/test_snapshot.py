@@ -127,3 +127,25 @@ def test_a_listed_model_is_described_by_its_files(
     assert (found.labels, found.license) == (("negative", "positive"), "mit")
     assert (found.revision, found.downloads, found.gated) == (SHA, 7, False)
     assert source.fetch(found, PATHS).name == SHA
+
+
+def test_a_replaced_file_is_noticed(
+    export: Path, store: Catalog, model: Model, tmp_path: Path
+) -> None:
+    """For each task that was read to its end, by the next program too; a lost one is no news."""
+    task = "text-classification"
+    source = SnapshotSource(export, memo=store)
+    assert source.is_changed(task)
+    list(source.listing({"task": task}, limit=1))
+    assert source.is_changed(task)
+    list(source.listing({"task": task}))
+    assert not SnapshotSource(export, memo=store).is_changed(task)
+    assert source.is_changed(None)
+    assert source.is_changed("translation")
+    list(source.listing({}))
+    assert not source.is_changed("translation")
+    store.upsert([replace(model, id="demo/cat")])
+    export_catalog(store, export)
+    assert source.is_changed(task)
+    export.unlink()
+    assert not source.is_changed(task)

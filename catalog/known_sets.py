@@ -1,0 +1,68 @@
+"""Sets of models that were read lately, so that the next questions need not read them again.
+
+Many questions have a language, a size or an order in common. A set is read again as soon as
+anybody has written to the catalog.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from sys import getsizeof
+from time import perf_counter
+from weakref import WeakKeyDictionary
+
+Name = tuple[str, str]
+LIMIT_BYTES = 64 * 2**20
+"""Of all sets that one connection remembers."""
+
+
+@dataclass(slots=True)
+class _Sets:
+    """What one connection remembers of one state of the catalog.
+
+    A set has a worth: the seconds that it took to read. When there are too many, the one of least
+    worth goes, and its worth is added to that of all that are asked for later (GreedyDual).
+    """
+
+    version: tuple[int, int]
+    by_name: dict[Name, tuple[int, float]] = field(default_factory=dict)
+    worth: dict[Name, float] = field(default_factory=dict)
+    least: float = 0.0
+    n_bytes: int = 0
+
+    def get(self, name: Name) -> int | None:
+        """A set that is remembered."""
+        found, seconds = self.by_name.get(name, (None, 0.0))
+        if found is not None:
+            self.worth[name] = self.least + seconds
+        return found
+
+    def add(self, name: Name, bits: int, seconds: float) -> None:
+        """Remembers a set, and forgets others where they become too many."""
+        self.by_name[name] = bits, seconds
+        self.worth[name] = self.least + seconds
+        self.n_bytes += getsizeof(bits)
+        while self.n_bytes > LIMIT_BYTES:
+            name = min(self.worth, key=self.worth.__getitem__)
+            self.least = self.worth.pop(name)
+            self.n_bytes -= getsizeof(self.by_name.pop(name)[0])
+
+
+_KNOWN: WeakKeyDictionary[sqlite3.Connection, _Sets] = WeakKeyDictionary()
+
+
+def known(connection: sqlite3.Connection, name: Name, read: Callable[[], int]) -> int:
+    """The set of this name, from memory where nothing was written since it was read."""
+    if connection.in_transaction:  # what it wrote may still be rolled back
+        return read()
+    others = connection.execute("PRAGMA data_version").fetchone()[0]
+    version = (others, connection.total_changes)
+    sets = _KNOWN.get(connection)
+    if sets is None or sets.version != version:
+        sets = _KNOWN[connection] = _Sets(version)
+    found = sets.get(name)
+    if found is None:
+        start = perf_counter()
+        found = read()
+        sets.add(name, found, perf_counter() - start)
+    return found
