@@ -120,11 +120,19 @@ def _runs(database: "Database") -> None:
     database.table("searched_rows").drop()  # the ledgers know which labels were used
 
 
+def _texts(database: "Database") -> None:
+    database.execute(
+        "CREATE TABLE texts (candidate_key TEXT NOT NULL, row_key TEXT NOT NULL, "
+        "answer TEXT NOT NULL, PRIMARY KEY (candidate_key, row_key)) WITHOUT ROWID"
+    )
+
+
 MIGRATIONS: Mapping[str, Migration] = {
     "first schema": _first_schema,
     "seconds spent": _spent,
     "ledgers": create_ledgers,
     "runs": _runs,
+    "texts": _texts,
 }
 
 
@@ -189,13 +197,31 @@ class Measurements:
     # ------------------------------------------------------------------ predictions
     def record_predictions(self, key: str, predictions: Iterable[Prediction]) -> int:
         """Commit one batch; a row that is known keeps its first answer. How many are new."""
+        return self._record(
+            "INSERT INTO predictions VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            ((key, p.row_key, p.output, p.scores) for p in predictions),
+        )
+
+    def record_texts(self, key: str, answers: Mapping[str, str]) -> int:
+        """The same for answers that are texts, by row key."""
+        return self._record(
+            "INSERT INTO texts VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            ((key, row_key, answer) for row_key, answer in answers.items()),
+        )
+
+    def texts(self, key: str) -> dict[str, str]:
+        """The answer to every row that a candidate has answered in text, by row key."""
+        rows = self._connection.execute(
+            "SELECT row_key, answer FROM texts WHERE candidate_key = ?", (key,)
+        )
+        return {row["row_key"]: row["answer"] for row in rows}
+
+    def _record(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> int:
+        """One transaction of one statement; how many rows are new."""
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
-            written = connection.executemany(
-                "INSERT INTO predictions VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                ((key, p.row_key, p.output, p.scores) for p in predictions),
-            )
+            written = connection.executemany(statement, rows)
         except BaseException:
             connection.execute("ROLLBACK")
             raise
@@ -300,7 +326,7 @@ class Measurements:
     # ------------------------------------------------------------------ upkeep
     def counts(self) -> dict[str, int]:
         """Rows of each table."""
-        tables = ("candidates", "predictions", "figures", "failures", "answers")
+        tables = ("candidates", "predictions", "texts", "figures", "failures", "answers")
         return {
             table: int(self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608 (the names are ours)
             for table in tables
@@ -317,6 +343,7 @@ class Measurements:
             "failures": "DELETE FROM failures WHERE failed_at < ?",
             "spent": "DELETE FROM spent WHERE at < ?",
             "predictions": f"DELETE FROM predictions WHERE candidate_key IN ({stale})",  # noqa: S608
+            "texts": f"DELETE FROM texts WHERE candidate_key IN ({stale})",  # noqa: S608
             "figures": f"DELETE FROM figures WHERE candidate_key IN ({stale})",  # noqa: S608
             "candidates": "DELETE FROM candidates WHERE created_at < ?",
         }

@@ -10,8 +10,8 @@ from uuid import uuid4
 from cache.key import digest
 from evaluators.candidate import Candidate, Recipe
 from evaluators.hardware import library_versions
-from evaluators.plugins import recipe_method
-from evaluators.repository import labels_of, n_parameters, read_config
+from evaluators.plugins import recipe_method, task_method
+from evaluators.repository import n_parameters, read_config
 from evaluators.serving import SERVING_FILE, Serving
 from evaluators.task import Task
 
@@ -31,7 +31,9 @@ def graph_folder(root: Path, candidate: Candidate, task: Task) -> Path:
     """Where the fp32 graph of a candidate's model belongs; its recipes share it."""
     model = candidate.model
     versions = library_versions("graph")
-    key = digest([BUILD_VERSION, "graph", model.id, model.revision, task.max_length, versions])
+    key = digest(
+        [BUILD_VERSION, "graph", model.id, model.revision, task.name, task.max_length, versions]
+    )
     return root / f"graph-{key[:32]}"
 
 
@@ -46,31 +48,34 @@ def build_artifact(
 ) -> None:  # fmt: skip
     """Make `folder` hold all that serving the candidate needs; nothing where it already does.
 
-    The tokenizer is compared with transformers' own on `texts`.
+    What preprocesses is compared with transformers' own on `texts`.
     """
     if is_complete(folder, SERVING_FILE):
         return
-    from evaluators.tokenizer_export import RepositoryTokenizer
-
-    labels = labels_of(read_config(source))
-    tokenizer = RepositoryTokenizer.load(source, task)
+    method = task_method(task.name)
+    config = read_config(source)
+    labels = method.labels(config, task)
+    inputs = method.inputs(source, task)
     with _whole(folder, SERVING_FILE) as part:
         graph_file = graph / GRAPH_FILE if graph else None
-        settings = recipe_method(recipe.method).build(recipe, source, part, graph=graph_file)
+        settings = recipe_method(recipe.method).build(
+            recipe, source, part, graph=graph_file, task=task
+        )
+        decided = inputs.settings()
+        told = decided.pop("options", {})
         serving = Serving(
             backend=recipe.backend,
             precision=recipe.precision,
             labels=labels,
-            input_names=tokenizer.input_names,
-            max_length=tokenizer.max_length,
-            truncation_side=tokenizer.tokenizer.truncation_side,
-            padding=tokenizer.padding,
             batch_size=task.batch_size,
             n_parameters=None if recipe.file else n_parameters(source),
             settings=settings,
+            task=task.name,
+            options={**task.options, **method.details(config), **told},
+            **decided,
         )
-        tokenizer.export(part)
-        tokenizer.check_export(part, serving, texts)
+        inputs.export(part)
+        inputs.check_export(part, serving, texts)
         serving.write(part)
 
 

@@ -1,6 +1,6 @@
-"""A loaded text classifier: what every backend for token models hands out."""
+"""A loaded classifier of token models: what every backend hands out."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,12 +9,9 @@ from numpy.typing import NDArray
 
 from evaluators.measurement import CandidateFailed, State
 from evaluators.plugins import backend
-from evaluators.protocols import Classifier
+from evaluators.protocols import Answerer, Classifier, Forward
 from evaluators.serving import Serving
-from evaluators.tokenization import TokenArrays, Tokenization
-
-Forward = Callable[[TokenArrays], NDArray[np.float32]]
-"""Token arrays (n, length) to logits (n, labels)."""
+from evaluators.tokenization import Tokenization
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +35,8 @@ class TextClassifier:
         logits = np.empty((len(texts), len(self.labels)), dtype=np.float32)
         lengths = [len(encoding.ids) for encoding in encodings]
         for rows in batch_plan(lengths, batch_size or self.serving.batch_size):
-            output = self.forward(self.tokenization.batch([encodings[row] for row in rows]))
-            self._check_shape(output.shape, n_rows=len(rows))
+            output = self.forward(self.tokenization.batch([encodings[row] for row in rows]))[0]
+            check_shape(output.shape, (len(rows), len(self.labels)))
             logits[rows] = output
         return logits
 
@@ -51,11 +48,12 @@ class TextClassifier:
         """The label with the highest score, for each text."""
         return [self.labels[index] for index in self.scores(texts).argmax(axis=1)]
 
-    def _check_shape(self, shape: tuple[int, ...], *, n_rows: int) -> None:
-        expected = (n_rows, len(self.labels))
-        if shape != expected:
-            reason = f"the model gives scores of shape {shape}, its labels ask for {expected}"
-            raise CandidateFailed(State.BAD_OUTPUT, reason)
+
+def check_shape(found: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    """CandidateFailed where a model gives scores of another shape than its labels ask for."""
+    if found != expected:
+        reason = f"the model gives scores of shape {found}, its labels ask for {expected}"
+        raise CandidateFailed(State.BAD_OUTPUT, reason)
 
 
 def batch_plan(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
@@ -69,6 +67,6 @@ def batch_plan(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
         yield order[start : start + batch_size]
 
 
-def load_artifact(folder: Path, *, threads: int = 1) -> Classifier:
+def load_artifact(folder: Path, *, threads: int = 1) -> Classifier | Answerer:
     """A candidate as it was built into `folder`, ready to serve in this process."""
     return backend(Serving.read(folder).backend).load(folder, threads=threads)

@@ -5,7 +5,7 @@ from importlib.metadata import entry_points
 from typing import cast
 
 from cache.errors import NotFound
-from evaluators.protocols import Backend, RecipeMethod
+from evaluators.protocols import Backend, RecipeMethod, TaskMethod
 
 
 def backend(name: str) -> Backend:
@@ -16,6 +16,11 @@ def backend(name: str) -> Backend:
 def recipe_method(name: str) -> RecipeMethod:
     """The recipe's plug-in of that name. NotFound names the nearest."""
     return cast(RecipeMethod, _plugin("recommender.recipes", name))
+
+
+def task_method(name: str) -> TaskMethod:
+    """The task's plug-in of that name; its import loads no heavy library."""
+    return cast(TaskMethod, _plugin("recommender.tasks", name))
 
 
 def recipe_methods() -> dict[str, RecipeMethod]:

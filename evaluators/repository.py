@@ -61,15 +61,18 @@ def check_vocabulary(source: Path) -> None:
         )
 
 
-def labels_of(config: Config) -> tuple[str, ...]:
-    """Class names by output id; two made-up names where the config has none, as transformers."""
+def labels_of(config: Config, *, several: bool = False) -> tuple[str, ...]:
+    """Class names by output id; two made-up names where the config has none, as transformers.
+
+    CandidateFailed for a head that gives `several` labels to a text, unless that is asked.
+    """
     names = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
     labels = tuple(str(names.get(str(index), "")) for index in range(len(names)))
     if not all(labels):
         raise CandidateFailed(State.CORRUPT, f"id2label of config.json has gaps: {names}")
     if len(labels) == 1:
         raise CandidateFailed(State.UNSUPPORTED, "the model has one output: it is a regression")
-    if config.get("problem_type") == "multi_label_classification":
+    if config.get("problem_type") == "multi_label_classification" and not several:
         raise CandidateFailed(State.UNSUPPORTED, "the model gives several labels to one text")
     return labels
 

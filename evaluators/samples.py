@@ -1,23 +1,34 @@
 """The user's labelled examples."""
 
 import hashlib
+import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
 
 from cache.errors import BadInput
+from cache.key import canonical_json, digest
 from cache.ledgers import row_key
 from evaluators.noise import noise_ceiling
-from evaluators.reading.columns import Columns, Guess, choose_columns
+from evaluators.reading.columns import Columns
+from evaluators.reading.examples import MEDIA, Example, examples
+from evaluators.reading.files import Hashes
 from evaluators.reading.frames import table_of
-from evaluators.reading.reservoir import Reservoir
+from evaluators.reading.gathering import prepared
+from evaluators.reading.guess import TaskGuess, guess_task
+from evaluators.reading.nested import with_nested
+from evaluators.reading.reservoir import Reservoir, shares
+from evaluators.reading.roles import Chosen, choose_roles
+from evaluators.reading.shapes import TEXT_CLASSIFICATION, Kind, Shape, shape_of
 from evaluators.reading.source import open_table
 from evaluators.reading.table import Table, in_words, peek
-from evaluators.reading.values import as_class_name, fault_of, is_missing, name_in, unify_labels
+from evaluators.reading.tags import OUTSIDE
+from evaluators.reading.values import unify_labels
 
-SHOWN_PLACES = 5
+MOST_ROWS = 100_000
+"""A source with more rows is drawn from, so that reading takes constant memory."""
+
 KEY_DIGITS = 32
 GROUP_DIGITS = 16
 
@@ -26,14 +37,17 @@ GROUP_DIGITS = 16
 class Row:
     """One example. `key` is what its predictions are cached by.
 
-    `group` is its value in the group column, `slices` the columns and values that requirements
-    may ask for; a column where it has no value is left out.
+    `text` is the content of the input and `label` the truth: plain, or canonical JSON where the
+    task's rows have parts. `group` is its value in the group column, `slices` the columns and
+    values that requirements may ask for; a column where it has no value is left out. `file` is
+    the absolute path of the image or sound whose hash the content holds.
     """
 
     text: str
     label: str
     group: str | None = None
     slices: tuple[tuple[str, str], ...] = ()
+    file: str | None = None
 
     @property
     def key(self) -> str:
@@ -42,7 +56,7 @@ class Row:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over all that it holds; over text and label alone where there is no more."""
+        """SHA-256 over all that it holds but its file's path; over text and label by default."""
         parts = [self.text, self.label]
         if self.group is not None:
             parts += ["group", self.group]
@@ -55,8 +69,10 @@ class Row:
 class Samples:
     """Labelled examples in their file's order, and in words what was guessed about them.
 
-    `labels` are the distinct labels: by value if all are integers, else by alphabet. `dataset` is
-    the id of the Hub's data set that they were read from.
+    `labels` are the distinct labels that truths are made of: by value if all are integers, else by
+    alphabet; none where a truth is a text or a number. `dataset` is the id of the Hub's data set
+    that they were read from, `split` the split. `truth` is what a truth holds, `columns` are each
+    role's columns, `corpus` the documents of a retrieval by id.
     """
 
     name: str
@@ -68,6 +84,11 @@ class Samples:
     group_column: str | None = None
     slice_columns: tuple[str, ...] = ()
     dataset: str | None = None
+    task: str = TEXT_CLASSIFICATION.task
+    truth: Kind = Kind.LABEL
+    columns: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    split: str | None = None
+    corpus: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -76,12 +97,14 @@ class Samples:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over all rows; their order does not matter, repeats do.
+        """SHA-256 over all rows, and the corpus; the rows' order does not matter, repeats do.
 
         Whatever is computed from samples is computed in a fixed random order, so shuffling a
         file changes no answer, and need not change its key.
         """
-        return hashlib.sha256("".join(sorted(row.digest for row in self.rows)).encode()).hexdigest()
+        parts = sorted(row.digest for row in self.rows)
+        parts += [digest(dict(self.corpus))] if self.corpus else []
+        return hashlib.sha256("".join(parts).encode()).hexdigest()
 
     @property
     def row_keys(self) -> tuple[str, ...]:
@@ -127,16 +150,19 @@ class Samples:
     def of(
         cls, data: object, *, text: str | None = None, label: str | None = None,
         group: str | None = None, slices: Sequence[str] = (), name: str = "data",
+        shape: Shape | None = TEXT_CLASSIFICATION, files: Path | None = None,
+        columns: Mapping[str, str | Sequence[str]] | None = None,
     ) -> "Samples":  # fmt: skip
-        """Samples of a list of dicts, a datasets.Dataset or a pandas.DataFrame.
+        """Samples of a list of dicts, a data set of datasets, a pandas or polars frame.
 
-        Samples come back as they are; BadInput where they were read without the columns.
+        Samples come back as they are; BadInput where they were read without the columns. The
+        other parameters are those of `read_samples`.
         """
         if isinstance(data, Samples):
             data._require_columns(group, slices)
             return data
-        asked = Columns(text, label, group, tuple(dict.fromkeys(slices)))
-        return _collect(table_of(data, name=name), asked)
+        asked = Columns.of(text, label, group, slices, columns or {})
+        return _collect(table_of(data, name=name), asked, shape, files=files)
 
     def _require_columns(self, group: str | None, slices: Sequence[str]) -> None:
         lacking = [column for column in slices if column not in self.slice_columns]
@@ -157,159 +183,167 @@ def read_samples(
     group: str | None = None,
     slices: Sequence[str] = (),
     split: str | None = None,
-    max_rows: int | None = None,
+    max_rows: int | None = MOST_ROWS,
     seed: int = 0,
+    shape: Shape | None = TEXT_CLASSIFICATION,
+    columns: Mapping[str, str | Sequence[str]] | None = None,
+    files: Path | None = None,
 ) -> Samples:
-    """The samples in a csv, tsv, jsonl, json or parquet file, or of a data set on the Hub.
+    """The samples in a file or folder, on standard input (`-`), or of a data set on the Hub.
 
-    `text` and `label` name columns; else they are guessed, and a note says how. `group` and
-    `slices` name further columns: every row has a value of the group, and may lack one of a
-    slice. `split` (Hub only) may be sliced: `test[:500]`. With `max_rows`, that many rows are
-    drawn at random with `seed` while the source streams by. Raises BadInput or NotFound, one
-    line with a hint.
+    `shape` says which roles the task's columns play (`shape_of`); with None the task is guessed
+    too. `text` and `label` name columns, `columns` those of any role; else they are guessed, and
+    a note says how. `group` and `slices` name further columns: every row has a value of the
+    group, and may lack one of a slice. `split` is one of a data set on the Hub (there it may be
+    sliced: `test[:500]`), of a folder or of a file that holds several. Of more than `max_rows`,
+    that many are drawn with `seed` while the source streams by, labels in proportion. `files` is
+    where images and sounds are kept that come as bytes. Raises BadInput or NotFound, one line
+    with a hint.
     """
-    asked = Columns(text, label, group, tuple(dict.fromkeys(slices)))
+    asked = Columns.of(text, label, group, slices, columns or {})
     table = open_table(source, split=split, named=asked.named)
-    return _collect(table, asked, max_rows=max_rows, seed=seed)
-
-
-class _Cells(NamedTuple):
-    """What is kept of one record; the label is spelled when all labels are known."""
-
-    text: str
-    label: object
-    group: str | None
-    slices: tuple[tuple[str, str], ...]
+    return _collect(table, asked, shape, max_rows=max_rows, seed=seed, files=files)
 
 
 def _collect(
-    table: Table, asked: Columns, *, max_rows: int | None = None, seed: int = 0
-) -> Samples:
+    table: Table, asked: Columns, shape: Shape | None, *,
+    max_rows: int | None = None, seed: int = 0, files: Path | None = None,
+) -> Samples:  # fmt: skip
+    table = with_nested(table, asked.named)
     head, records = peek(table.records)
     if not head:
         raise BadInput(f"{table.name} has a header and no rows. Give at least two labelled rows.")
-    guess = choose_columns(table.columns, [values for _, values in head], asked, table.name)
-    drawn = Reservoir[_Cells](max_rows, seed)
-    for cells in _cells(replace(table, records=records), guess):
-        drawn.add(cells)
+    table = replace(table, records=records)
+    rows = [values for _, values in head]
+    guess = None if shape is not None else guess_task(table, rows)
+    shape = shape or shape_of(guess.task if guess else TEXT_CLASSIFICATION.task)
+    table, rows = prepared(table, rows, shape, asked)
+    chosen = choose_roles(table, rows, shape, asked)
+    drawn = Reservoir[Example](max_rows, seed)
+    is_class = chosen.kinds["label"] is Kind.LABEL
+    for example in examples(table, chosen):
+        drawn.add(example, str(example.label) if is_class else "")
+    return _samples(table, chosen, asked, drawn, guess=guess, seed=seed, files=files)
+
+
+def _samples(
+    table: Table, chosen: Chosen, asked: Columns, drawn: Reservoir[Example], *,
+    guess: TaskGuess | None, seed: int, files: Path | None,
+) -> Samples:  # fmt: skip
     kept = list(drawn)
-    labels, label_notes = unify_labels([cells.label for cells in kept], table.name)
-    rows = tuple(
-        Row(cells.text, label, cells.group, cells.slices)
-        for cells, label in zip(kept, labels, strict=True)
-    )
-    notes = (
-        *table.notes, *_column_notes(table, guess, asked),
-        *label_notes, *_draw_notes(drawn, rows, seed), *_doubts(rows),
-    )  # fmt: skip
-    return Samples(
+    label_kind = chosen.kinds["label"]
+    labels, label_notes = [str(example.label) for example in kept], tuple[str, ...]()
+    if label_kind is Kind.LABEL:
+        labels, label_notes = unify_labels([example.label for example in kept], table.name)
+    rows = tuple(_rows(table, chosen, kept, labels, files))
+    title = {role: table.columns[at[0]] for role, at in chosen.positions.items()}
+    samples = Samples(
         name=table.name,
         rows=rows,
-        labels=_classes(rows, table.name),
-        text_column=table.columns[guess.text],
-        label_column=table.columns[guess.label],
-        notes=notes,
+        labels=_classes(rows, label_kind, table.name),
+        text_column=title[chosen.shape.inputs[0].name],
+        label_column=title["label"],
         group_column=asked.group,
         slice_columns=asked.slices,
         dataset=table.dataset,
+        task=chosen.shape.task,
+        truth=label_kind,
+        columns=_columns(table, chosen),
+        split=table.split,
+        corpus=table.corpus,
+    )
+    notes = (
+        *table.notes, *_task_notes(guess), *_column_notes(table, chosen), *label_notes,
+        *_draw_notes(drawn, rows, seed), *_doubts(samples),
+    )  # fmt: skip
+    return replace(samples, notes=notes)
+
+
+def _columns(table: Table, chosen: Chosen) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    return tuple(
+        (role, tuple(table.columns[at] for at in where)) for role, where in chosen.positions.items()
     )
 
 
-def _cells(table: Table, guess: Guess) -> Iterator[_Cells]:
-    """What is kept of every row; rows that lack a value are refused together, at the end."""
-    class_names = table.class_names.get(table.columns[guess.label], ())
-    lacking = _Lacking()
-    for at, values in table.records:
-        text, label = values[guess.text], as_class_name(values[guess.label], class_names)
-        group = None if guess.group is None else _name(table, at, values, guess.group)
-        if is_missing(text) or is_missing(label):
-            lacking.add("text" if is_missing(text) else "label", at)
-        elif guess.group is not None and group is None:
-            lacking.add(f"value of {table.columns[guess.group]!r}, the group", at)
-        elif fault := fault_of(text) or fault_of(label):
-            raise BadInput(f"{table.name}, {table.place} {at:,}: {fault}")
-        else:
-            yield _Cells(str(text), label, group, _slices(table, at, values, guess))
-    lacking.refuse(table)
+def _rows(
+    table: Table, chosen: Chosen, kept: Sequence[Example], labels: Sequence[str],
+    files: Path | None,
+) -> Iterator[Row]:  # fmt: skip
+    """The rows, with the hash of its file in each one's content where it has one."""
+    media = next((kind for kind in chosen.kinds.values() if kind in MEDIA), None)
+    hashes = None if media is None else Hashes(media, files)
+    for example, label in zip(kept, labels, strict=True):
+        if hashes is None or example.file is None:
+            yield Row(example.text, label, example.group, example.slices)
+            continue
+        found, path = hashes.of(example.file, f"{table.name}, {table.place} {example.at:,}")
+        content = canonical_json({example.text: found})
+        yield Row(content, label, example.group, example.slices, str(path))
 
 
-def _slices(
-    table: Table, at: int, values: Sequence[object], guess: Guess
-) -> tuple[tuple[str, str], ...]:
-    found = ((table.columns[column], _name(table, at, values, column)) for column in guess.slices)
-    return tuple((column, name) for column, name in found if name is not None)
-
-
-def _name(table: Table, at: int, values: Sequence[object], column: int) -> str | None:
-    """The text of a group's or slice's value; None where it is missing."""
-    title = table.columns[column]
-    value = as_class_name(values[column], table.class_names.get(title, ()))
-    if is_missing(value):
-        return None
-    name = name_in(value)
-    if fault := fault_of(name):
-        raise BadInput(f"{table.name}, {table.place} {at:,}, column {title!r}: {fault}")
-    return str(name)
-
-
-class _Lacking:
-    """Counts rows that lack a value, and keeps the first places of each kind."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
-        self._first: dict[str, list[int]] = {}
-
-    def add(self, what: str, at: int) -> None:
-        self._counts[what] += 1
-        first = self._first.setdefault(what, [])
-        first += [at] if len(first) < SHOWN_PLACES else []
-
-    def refuse(self, table: Table) -> None:
-        for what, count in self._counts.items():
-            raise BadInput(_missing_message(table, what, self._first[what], count))
-
-
-def _missing_message(table: Table, lacking: str, places: Sequence[int], count: int) -> str:
-    shown = ", ".join(f"{at:,}" for at in places)
-    more = ", ..." if count > len(places) else ""
-    rows = "1 row has" if count == 1 else f"{count:,} rows have"
-    return (
-        f"{table.name}, {table.place} {shown}{more}: {rows} no {lacking}. "
-        f"Fill in or remove {'it' if count == 1 else 'them'}."
-    )
-
-
-def _classes(rows: Sequence[Row], name: str) -> tuple[str, ...]:
-    distinct = {row.label for row in rows}
-    if len(distinct) < 2:
+def _classes(rows: Sequence[Row], kind: Kind, name: str) -> tuple[str, ...]:
+    """The labels that truths are made of; none where a truth is a text or a number."""
+    if kind not in CLASSES_IN:
+        return ()
+    distinct = {label for row in rows for label in CLASSES_IN[kind](row.label)}
+    if kind is Kind.LABEL and len(distinct) < 2:
         raise BadInput(
             f"{name}: all {len(rows):,} rows have the label {in_words(distinct)}. "
             "Two classes at least are needed to tell a good model from a bad one."
         )
+    if not distinct - {OUTSIDE}:
+        raise BadInput(f"{name}: no row of {len(rows):,} has a label. Is this the label column?")
     if all(label.removeprefix("-").isdecimal() for label in distinct):
         return tuple(sorted(distinct, key=int))
     return tuple(sorted(distinct))
 
 
-def _column_notes(table: Table, guess: Guess, asked: Columns) -> tuple[str, ...]:
-    columns = (("text", guess.text, asked.text), ("label", guess.label, asked.label))
-    guessed = [f"{word} = {table.columns[at]!r}" for word, at, given in columns if given is None]
+CLASSES_IN: Mapping[Kind, Callable[[str], Iterable[str]]] = {
+    Kind.LABEL: lambda truth: (truth,),
+    Kind.LABELS: json.loads,
+    Kind.FLAGS: json.loads,
+    Kind.TAGS: json.loads,
+    Kind.BOXES: lambda truth: (box["label"] for box in json.loads(truth)),
+}
+"""The labels in a truth, for the kinds that are made of labels."""
+
+
+def _task_notes(guess: TaskGuess | None) -> tuple[str, ...]:
+    return () if guess is None else (f"task: {guess.task}, {guess.why}",)
+
+
+def _column_notes(table: Table, chosen: Chosen) -> tuple[str, ...]:
+    if table.task == chosen.shape.task:  # a format that is made for the task: nothing was guessed
+        return ()
+    guessed = [
+        f"{role} = {in_words(table.columns[at] for at in chosen.positions[role])}"
+        for role in chosen.guessed
+    ]
     if not guessed:
         return ()
-    return (f"columns: {', '.join(guessed)}, {guess.how} among {in_words(table.columns)}",)
+    return (f"columns: {', '.join(guessed)}, {chosen.how} among {in_words(table.columns)}",)
 
 
-def _draw_notes(drawn: Reservoir[_Cells], rows: Sequence[Row], seed: int) -> tuple[str, ...]:
+def _draw_notes(drawn: Reservoir[Example], rows: Sequence[Row], seed: int) -> tuple[str, ...]:
     if drawn.n_seen == len(rows):
         return ()
-    return (f"rows: {len(rows):,} of {drawn.n_seen:,}, drawn at random with seed {seed}",)
+    note = f"rows: {len(rows):,} of {drawn.n_seen:,}, drawn at random with seed {seed}"
+    if not drawn.is_stratified:
+        return (note,)
+    rare = sorted(name for name, share in shares(drawn.counts, len(rows)).items() if not share)
+    none = f"; too rare for one row: {in_words(rare, at_most=5)}" if rare else ""
+    return (note, f"drawn: the labels in the proportions of all {drawn.n_seen:,} rows{none}")
 
 
-def _doubts(rows: Sequence[Row]) -> tuple[str, ...]:
+def _doubts(samples: Samples) -> tuple[str, ...]:
+    rows = samples.rows
     n_texts = len({row.text for row in rows})
     notes: tuple[str, ...] = ()
     if n_texts < len(rows):
-        notes += (f"repeated texts: {len(rows):,} rows, {n_texts:,} distinct texts",)
+        nouns = shape_of(samples.task).nouns
+        notes += (f"repeated {nouns}: {len(rows):,} rows, {n_texts:,} distinct {nouns}",)
+    if samples.truth is not Kind.LABEL:
+        return notes
     n_labels = len({row.label for row in rows})
     if 2 * n_labels > len(rows):
         notes += (

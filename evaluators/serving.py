@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from evaluators.measurement import CandidateFailed, State
 
@@ -22,10 +23,11 @@ class Padding:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """How texts become scores. `labels` are by output id; `max_length` is in tokens.
+    """How rows become answers. `labels` are by output id; `max_length` is in tokens.
 
     `settings` are what the recipe wants its backend to know, `n_parameters` the model's weights
-    before any compression.
+    before any compression. `task` names the task whose file in evaluators/tasks/ serves, `options`
+    are its settings.
     """
 
     backend: str
@@ -38,10 +40,13 @@ class Serving:
     batch_size: int
     n_parameters: int | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
+    task: str = "text-classification"
+    options: Mapping[str, Any] = field(default_factory=dict)  # JSON
 
     def write(self, folder: Path) -> None:
         """Store it in an artifact's folder."""
-        text = json.dumps(asdict(self), indent=1, sort_keys=True, ensure_ascii=False)
+        fields = {**asdict(replace(self, options={})), "options": dict(self.options)}
+        text = json.dumps(fields, indent=1, sort_keys=True, ensure_ascii=False)
         (folder / SERVING_FILE).write_text(text, encoding="utf-8")
 
     @classmethod

@@ -1,7 +1,7 @@
 """A repository's tokenizer as one tokenizer.json, so that serving needs no transformers."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +9,11 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from evaluators.measurement import CandidateFailed, State
+from evaluators.protocols import Arrays
 from evaluators.repository import check_vocabulary, max_positions, read_config
 from evaluators.serving import TOKENIZER_FILE, Padding, Serving
 from evaluators.task import Task
-from evaluators.tokenization import Tokenization
+from evaluators.tokenization import Tokenization, paired
 
 SANE_LENGTH = 10**6
 """Tokenizers without a limit state 10^30."""
@@ -26,26 +27,25 @@ PROBES = ("good", "It was neither as bad nor as good as they had told us before 
 
 @dataclass(frozen=True, slots=True)
 class RepositoryTokenizer:
-    """The tokenizer as transformers makes it from a repository."""
+    """The tokenizer as transformers makes it from a repository.
+
+    `options` are the task's; `told` is what else serving must know of the repository, as JSON.
+    """
 
     tokenizer: Any  # a transformers tokenizer: no type information
     max_length: int
+    options: Mapping[str, Any]
+    told: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def load(cls, source: Path, task: Task) -> "RepositoryTokenizer":
         """CandidateFailed (no tokenizer, unsupported) where it cannot be had."""
         check_vocabulary(source)
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(
-                source, trust_remote_code=False, local_files_only=True
-            )
-        except Exception as error:
-            reason = f"the tokenizer cannot be loaded: {error}"
-            raise CandidateFailed(State.NO_TOKENIZER, reason) from error
+        tokenizer = load_tokenizer(source)
         _check(tokenizer, vocabulary_size=read_config(source).get("vocab_size"))
         limits = (task.max_length, tokenizer.model_max_length, max_positions(read_config(source)))
         sane = [limit for limit in limits if limit is not None and limit < SANE_LENGTH]
-        return cls(tokenizer, min(sane, default=task.max_length))
+        return cls(tokenizer, min(sane, default=task.max_length), task.options)
 
     @property
     def padding(self) -> Padding:
@@ -58,10 +58,31 @@ class RepositoryTokenizer:
         """The arrays that it makes of a text."""
         return tuple(name for name in self.tokenizer.model_input_names if name in CHECKED_NAMES)
 
+    def settings(self) -> dict[str, Any]:
+        """The fields of `Serving` that a tokenizer decides."""
+        return {
+            "input_names": self.input_names,
+            "max_length": self.max_length,
+            "truncation_side": self.tokenizer.truncation_side,
+            "padding": self.padding,
+            "options": dict(self.told),
+        }
+
+    def batches(self, texts: Sequence[str]) -> list[Arrays]:
+        """Token arrays of several shapes, with padding and without."""
+        return [dict(self.encode(batch)) for batch in (PROBES, *probe_batches(texts))]
+
+    def axes(self, name: str) -> Mapping[int, str]:
+        """Batch and length."""
+        return {0: "batch", 1: "length"}
+
     def encode(self, texts: Sequence[str]) -> Any:
         """transformers' own encoding, padded, as numpy arrays."""
+        both = paired(texts, self.options)
+        seconds = [text[1] for text in both if isinstance(text, tuple)] or None
         return self.tokenizer(
-            list(texts),
+            [text[0] if isinstance(text, tuple) else text for text in both],
+            seconds,
             truncation=True,
             max_length=self.max_length,
             padding=True,
@@ -83,6 +104,22 @@ class RepositoryTokenizer:
             if expected[name].shape != found[name].shape or (expected[name] != found[name]).any():
                 reason = f"the exported tokenizer differs from transformers' own in {name}"
                 raise CandidateFailed(State.EXPORT_DISAGREES, reason)
+
+
+def load_tokenizer(source: Path) -> Any:
+    """transformers' tokenizer of a repository; CandidateFailed where it cannot be had."""
+    try:
+        return AutoTokenizer.from_pretrained(source, trust_remote_code=False, local_files_only=True)
+    except Exception as error:
+        reason = f"the tokenizer cannot be loaded: {error}"
+        raise CandidateFailed(State.NO_TOKENIZER, reason) from error
+
+
+def probe_batches(texts: Sequence[str]) -> list[list[str]]:
+    """Batches of several shapes, with padding and without, from the shortest to the longest."""
+    ordered = sorted(dict.fromkeys([*PROBES, *texts]), key=len)
+    middle = ordered[len(ordered) // 2]
+    return [[ordered[0]], [middle], [ordered[0], middle, ordered[-1]], ordered[-2:]]
 
 
 def _check(tokenizer: Any, *, vocabulary_size: int | None) -> None:

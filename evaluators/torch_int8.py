@@ -10,6 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.ao.nn.quantized.dynamic import Linear as QuantizedLinear
 
+from evaluators.measurement import CandidateFailed, State
+
 INT8_FILE = "model.int8.safetensors"
 SCALES, ZERO_POINTS = "weight_scales", "weight_zero_points"
 
@@ -60,7 +62,25 @@ def load_into(model: Any, folder: Path) -> Any:
             setattr(module, child, torch.nn.Parameter(value, requires_grad=False))
         else:
             setattr(module, child, value)
+    _tie(model, frozenset(tensors))
     return model.eval()
+
+
+def _tie(model: Any, filled: frozenset[str]) -> None:
+    """Fill the weights that are another's, and of which only one was therefore written.
+
+    CandidateFailed where a weight stays without values.
+    """
+    lacking = {name for name, _ in model.named_parameters()} - filled
+    for pair in model.all_tied_weights_keys.items():
+        target, source = pair if pair[1] in filled else reversed(pair)
+        if target in lacking and source in filled:
+            parent, _, child = target.rpartition(".")
+            setattr(model.get_submodule(parent), child, model.get_parameter(source))
+            lacking.discard(target)
+    if lacking:
+        reason = f"int8 weights are missing: {', '.join(sorted(lacking)[:5])}"
+        raise CandidateFailed(State.CORRUPT, reason)
 
 
 def weight_bytes(model: Any) -> int:

@@ -12,6 +12,7 @@ from typing import Literal
 
 from cache.errors import BadInput, NotFound
 from evaluators.noise import noise_ceiling
+from evaluators.reading.shapes import Kind, shape_of
 from evaluators.reading.table import in_words
 from evaluators.samples import KEY_DIGITS, Row, Samples, digest_of
 
@@ -117,7 +118,7 @@ def _units(
         keys=tuple(place),
         row_keys=tuple(row_keys),
         duplicates=duplicates,
-        estimand=_estimand(samples.group_column, duplicates),
+        estimand=_estimand(samples, duplicates),
     )
     return replace(units, notes=_notes(samples, units))
 
@@ -143,13 +144,18 @@ def _weights(rows: Sequence[Row], keys: Sequence[str], duplicates: Duplicates) -
     )
 
 
-def _estimand(group_column: str | None, duplicates: Duplicates) -> str:
-    if group_column is not None:
+def _estimand(samples: Samples, duplicates: Duplicates) -> str:
+    if samples.group_column is not None:
         within = "; within one, rows as they come" if duplicates == "keep" else ""
-        return f"values of `{group_column}`, each counting once{within}"
+        return f"values of `{samples.group_column}`, each counting once{within}"
     if duplicates == "keep":
         return "rows as they come, repeats included"
-    return "distinct texts, each counting once"
+    return f"distinct {shape_of(samples.task).nouns}, each counting once"
+
+
+def _noun(samples: Samples) -> str:
+    nouns = shape_of(samples.task).nouns
+    return "query" if nouns == "queries" else nouns.removesuffix("s")
 
 
 def _notes(samples: Samples, units: Units) -> tuple[str, ...]:
@@ -162,10 +168,14 @@ def _notes(samples: Samples, units: Units) -> tuple[str, ...]:
         )
     elif len({row.text for row in samples.rows}) < samples.n:
         notes += (
-            "repeats: each distinct text counts once; --duplicates keep counts every row"
+            f"repeats: each distinct {_noun(samples)} counts once; "
+            "--duplicates keep counts every row"
             if units.duplicates == "drop"
-            else "repeats: every row counts as a draw; --duplicates drop counts each text once",
+            else "repeats: every row counts as a draw; "
+            f"--duplicates drop counts each {_noun(samples)} once",
         )
+    if samples.truth is not Kind.LABEL:
+        return notes
     every_row = noise_ceiling(samples.rows)
     ceiling = noise_ceiling(samples.rows, units.weights)
     if ceiling.shown != every_row.shown:

@@ -10,11 +10,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,10 @@ from evaluators.wire import Frame, ProtocolError, read_frame
 
 GRACE_S = 2.0
 MAX_NAME = 1000
+MAX_ANSWER = 1_000_000
 LOG_BYTES = 20_000
+
+Answered = TypeVar("Answered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,14 @@ class Scores:
     """Logits, (n, labels), and how many of the n texts were cut to the longest length."""
 
     logits: NDArray[np.float32]
+    n_cut: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """One answer a request, as JSON, and how many of the requests were cut."""
+
+    texts: tuple[str, ...]
     n_cut: int
 
 
@@ -185,7 +196,7 @@ class Worker:
         message = self._ask({"command": "load", "folder": str(folder)}).message
         self._folder = folder
         labels = message.get("labels")
-        if not isinstance(labels, list) or not 2 <= len(labels) <= 100_000:
+        if not isinstance(labels, list) or len(labels) == 1 or len(labels) > 100_000:
             raise self._protocol_error(f"labels {labels!r}")
         return Loaded(
             labels=tuple(str(label)[:MAX_NAME] for label in labels),
@@ -202,14 +213,13 @@ class Worker:
         """Logits in the order of the texts. Out of memory, half the batch is tried once."""
         if not texts:
             raise ValueError("scores() wants at least one text")
-        try:
-            return self._scores(texts, batch_size)
-        except CandidateFailed as failure:
-            if failure.state is not State.OUT_OF_MEMORY or batch_size < 2 or not self._folder:
-                raise
-        self.restart()
-        self.load(self._folder)
-        return self._scores(texts, batch_size // 2)
+        return self._smaller_if_too_large(self._scores, texts, batch_size)
+
+    def answers(self, texts: Sequence[str], *, batch_size: int = 32) -> Answers:
+        """Answers in the order of the requests. Out of memory, half the batch is tried once."""
+        if not texts:
+            raise ValueError("answers() wants at least one request")
+        return self._smaller_if_too_large(self._answers, texts, batch_size)
 
     def time(self, texts: Sequence[str], *, warmup: int = 0, batch_size: int = 1) -> Timing:
         """Serve the texts as single requests, or as batches, after `warmup` that do not count."""
@@ -233,6 +243,29 @@ class Worker:
         """Let go of the candidate; the process stays warm."""
         self._folder = None
         self._ask({"command": "unload"})
+
+    def _smaller_if_too_large(
+        self, ask: Callable[[Sequence[str], int], Answered], texts: Sequence[str], batch_size: int
+    ) -> Answered:
+        try:
+            return ask(texts, batch_size)
+        except CandidateFailed as failure:
+            if failure.state is not State.OUT_OF_MEMORY or batch_size < 2 or not self._folder:
+                raise
+        self.restart()
+        self.load(self._folder)
+        return ask(texts, batch_size // 2)
+
+    def _answers(self, texts: Sequence[str], batch_size: int) -> Answers:
+        message = self._ask(
+            {"command": "answers", "texts": list(texts), "batch_size": batch_size}
+        ).message
+        found = message.get("answers")
+        if not isinstance(found, list) or len(found) != len(texts):
+            raise self._protocol_error(f"no {len(texts)} answers")
+        if not all(isinstance(answer, str) and len(answer) <= MAX_ANSWER for answer in found):
+            raise self._protocol_error("an answer that is no text, or too long")
+        return Answers(tuple(found), int(_number(message, "n_cut")))
 
     def _scores(self, texts: Sequence[str], batch_size: int) -> Scores:
         frame = self._ask({"command": "scores", "texts": list(texts), "batch_size": batch_size})

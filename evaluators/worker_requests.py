@@ -6,7 +6,7 @@ import platform
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from evaluators.candidate import Recipe
 from evaluators.cost.memory import memory
 from evaluators.failures import failure_of
 from evaluators.measurement import CandidateFailed, State
-from evaluators.protocols import Classifier
+from evaluators.protocols import Answerer, Classifier
 from evaluators.task import Task
 from evaluators.wire import Frame, read_frame
 
@@ -30,13 +30,14 @@ class Server:
         self._reply = reply
         self._threads = threads
         self._network = network
-        self._classifier: Classifier | None = None
+        self._classifier: Classifier | Answerer | None = None
         self._commands: Mapping[str, Callable[[Message], Frame]] = {
             "hello": self._hello,
             "build": self._build,
             "graph": self._graph,
             "load": self._load,
             "scores": self._scores,
+            "answers": self._answers,
             "time": self._time,
             "memory": self._memory,
             "unload": self._unload,
@@ -103,7 +104,7 @@ class Server:
         self._classifier = classifier
         return Frame(
             {
-                "labels": list(classifier.labels),
+                "labels": list(getattr(classifier, "labels", ())),
                 "import_s": imported - start,
                 "load_s": end - imported,
                 "runtime_mb": before.peak_mb,
@@ -116,18 +117,23 @@ class Server:
 
     def _scores(self, message: Message) -> Frame:
         classifier, texts = self._loaded(), message["texts"]
-        scores = classifier.scores(texts, batch_size=message["batch_size"])
+        scores = cast(Classifier, classifier).scores(texts, batch_size=message["batch_size"])
         return Frame(
             {"n_cut": classifier.n_cut(texts)}, {"scores": np.asarray(scores, dtype=np.float32)}
         )
 
+    def _answers(self, message: Message) -> Frame:
+        answerer, texts = self._loaded(), message["texts"]
+        answers = cast(Answerer, answerer).answers(texts, batch_size=message["batch_size"])
+        return Frame({"n_cut": answerer.n_cut(texts), "answers": answers})
+
     def _time(self, message: Message) -> Frame:
-        classifier, texts = self._loaded(), message["texts"]
+        serve, texts = _request_of(self._loaded()), message["texts"]
         size = message["batch_size"]
         batches = [texts[start : start + size] for start in range(0, len(texts), size)]
         for index in range(message["warmup"]):
-            classifier.scores(batches[index % len(batches)], batch_size=size)
-        return Frame({}, _timed(classifier, batches, size))
+            serve(batches[index % len(batches)], batch_size=size)
+        return Frame({}, _timed(serve, batches, size))
 
     def _memory(self, message: Message) -> Frame:
         now = memory()
@@ -138,7 +144,7 @@ class Server:
         gc.collect()
         return Frame({})
 
-    def _loaded(self) -> Classifier:
+    def _loaded(self) -> Classifier | Answerer:
         if self._classifier is None:
             raise CandidateFailed(State.CRASHED, "no candidate is loaded: call load() first")
         return self._classifier
@@ -159,15 +165,20 @@ class Server:
             rest = rest[os.write(self._reply, rest) :]
 
 
+def _request_of(candidate: Classifier | Answerer) -> Callable[..., Any]:
+    """What serves a batch of requests, whatever the answers are."""
+    return candidate.scores if hasattr(candidate, "scores") else candidate.answers
+
+
 def _timed(
-    classifier: Classifier, batches: list[list[str]], size: int
+    serve: Callable[..., Any], batches: list[list[str]], size: int
 ) -> dict[str, NDArray[np.int64]]:
     """Nanoseconds of each request, on the wall and of this process's threads."""
     wall_ns = np.empty(len(batches), dtype=np.int64)
     cpu_ns = np.empty(len(batches), dtype=np.int64)
     for index, batch in enumerate(batches):
         cpu, wall = time.process_time_ns(), time.perf_counter_ns()
-        classifier.scores(batch, batch_size=size)
+        serve(batch, batch_size=size)
         wall_ns[index] = time.perf_counter_ns() - wall
         cpu_ns[index] = time.process_time_ns() - cpu
     return {"wall_ns": wall_ns, "cpu_ns": cpu_ns}

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cache.errors import BadInput
 from cache.measurements import Measurements
 from cache.paths import Home
+from evaluators.reading.shapes import shape_of
 from evaluators.samples import Samples, read_samples
 from recommender.finding import answer
 from recommender.finding import plan as plan_only
@@ -26,9 +28,10 @@ def find(
     data: Data,
     require: str | Sequence[str],
     *,
-    task: str = DEFAULT_TASK,
+    task: str | None = None,
     text: str | None = None,
     label: str | None = None,
+    columns: Mapping[str, str | Sequence[str]] | None = None,
     split: str | None = None,
     models: Sequence[str] = (),
     sources: Sequence[str] = ("hub",),
@@ -57,8 +60,10 @@ def find(
 ) -> Recommendation:
     """The smallest candidate that is shown to meet the requirements on the labelled rows.
 
-    `data` is a csv, tsv, jsonl or parquet file, a `datasets` id with `split`, a Dataset, a
-    DataFrame, or a list of dicts. `require` holds texts as "accuracy >= 0.90" or
+    `data` is a file (csv, tsv, jsonl, parquet, ...), a folder of images or sounds, a `datasets` id
+    with `split`, a Dataset, a DataFrame, or a list of dicts. `task` is a Hub pipeline tag, guessed
+    from the data if left out; `columns` maps a role of its rows to a column
+    (`{"text_pair": "hypothesis"}`). `require` holds texts as "accuracy >= 0.90" or
     "latency_p95_ms <= 20". `models` are ids with an optional @REVISION, `sources` are "hub" or
     "folder:PATH". `explore` models larger than the choice are run as well, each in its smallest
     recipe, to show what more size would buy. `duplicates` ("drop" or "keep") and `group` (a
@@ -74,7 +79,7 @@ def find(
     """
     query = Query.parse(
         require,
-        task=task,
+        task=task or DEFAULT_TASK,
         minimize=minimize,
         models=names(models),
         sources=names(sources),
@@ -94,12 +99,10 @@ def find(
         sampler=sampler,
         mode=mode,
     ).needing_quality()
+    rows = Rows(task, text, label, columns, split, group)
     with Progress(shown=progress) as shown:
         return answer(
-            query,
-            samples_of(
-                data, text=text, label=label, split=split, group=group, slices=query.slice_columns
-            ),
+            *rows.read(data, query, home_of(home)),
             home=home_of(home),
             budget=Budget(time_limit_s, max_download_mb, disk_budget_mb),
             progress=shown,
@@ -111,9 +114,10 @@ def plan(
     data: Data,
     require: str | Sequence[str],
     *,
-    task: str = DEFAULT_TASK,
+    task: str | None = None,
     text: str | None = None,
     label: str | None = None,
+    columns: Mapping[str, str | Sequence[str]] | None = None,
     split: str | None = None,
     models: Sequence[str] = (),
     sources: Sequence[str] = ("hub",),
@@ -143,7 +147,7 @@ def plan(
     """
     query = Query.parse(
         require,
-        task=task,
+        task=task or DEFAULT_TASK,
         minimize=minimize,
         models=names(models),
         sources=names(sources),
@@ -162,10 +166,9 @@ def plan(
         sampler=sampler,
         mode=mode,
     ).needing_quality()
+    rows = Rows(task, text, label, columns, split, group)
     with Progress(shown=progress) as shown:
-        samples = samples_of(
-            data, text=text, label=label, split=split, group=group, slices=query.slice_columns
-        )
+        query, samples = rows.read(data, query, home_of(home))
         budget = Budget(max_download_mb=max_download_mb, disk_mb=disk_budget_mb)
         return plan_only(query, samples, home_of(home), shown, budget)
 
@@ -175,9 +178,10 @@ def measure(
     *,
     models: Sequence[str] = (),
     metrics: Sequence[str] = (),
-    task: str = DEFAULT_TASK,
+    task: str | None = None,
     text: str | None = None,
     label: str | None = None,
+    columns: Mapping[str, str | Sequence[str]] | None = None,
     split: str | None = None,
     sources: Sequence[str] = ("hub",),
     backends: Sequence[str] = (),
@@ -206,7 +210,7 @@ def measure(
     """
     query = Query.parse(
         (),
-        task=task,
+        task=task or DEFAULT_TASK,
         models=names(models),
         metrics=names(metrics),
         sources=names(sources),
@@ -222,10 +226,10 @@ def measure(
         group=group,
         threads=threads,
     )
+    rows = Rows(task, text, label, columns, split, group)
     with Progress(shown=progress) as shown:
         return answer(
-            query,
-            samples_of(data, text=text, label=label, split=split, group=group),
+            *rows.read(data, query, home_of(home)),
             home=home_of(home),
             budget=Budget(time_limit_s, max_download_mb, disk_budget_mb),
             progress=shown,
@@ -236,17 +240,18 @@ def measure(
 def leaderboard(
     data: Data,
     *,
-    task: str = DEFAULT_TASK,
+    task: str | None = None,
     text: str | None = None,
     label: str | None = None,
+    columns: Mapping[str, str | Sequence[str]] | None = None,
     split: str | None = None,
     label_map: Mapping[str, str] | None = None,
     home: Path | Home | None = None,
 ) -> Leaderboard:
     """What the store knows about these rows, best first; measures nothing."""
-    samples = samples_of(data, text=text, label=label, split=split)
+    samples = Rows(task, text, label, columns, split).samples(data, home_of(home))
     with Measurements(home_of(home).measurements) as store:
-        return read_leaderboard(store, samples, task=task, label_map=label_map)
+        return read_leaderboard(store, samples, task=samples.task, label_map=label_map)
 
 
 def why(model: str, *, run: str | None = None, home: Path | Home | None = None) -> str:
@@ -271,16 +276,32 @@ def mapping(label_map: Mapping[str, str] | None) -> dict[str, str]:
     return {str(ours): str(theirs) for ours, theirs in (label_map or {}).items()}
 
 
-def samples_of(
-    data: Data, *, text: str | None = None, label: str | None = None, split: str | None = None,
-    group: str | None = None, slices: Sequence[str] = (),
-) -> Samples:  # fmt: skip
-    """The labelled rows behind a path, an id, or an object in memory."""
-    if isinstance(data, Samples):
-        return data
-    if isinstance(data, str | Path):
-        return read_samples(data, text=text, label=label, split=split, group=group, slices=slices)
-    return Samples.of(data, text=text, label=label, group=group, slices=slices)
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """How the labelled rows are to be read; what is None is guessed, and a note says how."""
+
+    task: str | None = None
+    text: str | None = None
+    label: str | None = None
+    columns: Mapping[str, str | Sequence[str]] | None = None
+    split: str | None = None
+    group: str | None = None
+
+    def read(self, data: Data, query: Query, home: Home) -> tuple[Query, Samples]:
+        """The query for the task of the rows, and the rows with the columns that it names."""
+        samples = self.samples(data, home, slices=query.slice_columns)
+        return (query if self.task else query.asking(samples.task)), samples
+
+    def samples(self, data: Data, home: Home, *, slices: Sequence[str] = ()) -> Samples:
+        """The labelled rows behind a path, an id, or an object in memory."""
+        shape = shape_of(self.task) if self.task else None
+        how: dict[str, Any] = {
+            "text": self.text, "label": self.label, "columns": self.columns, "shape": shape,
+            "group": self.group, "slices": slices, "files": home.files,
+        }  # fmt: skip
+        if isinstance(data, str | Path):
+            return read_samples(data, split=self.split, **how)
+        return Samples.of(data, **how)
 
 
 def home_of(home: Path | Home | None) -> Home:

@@ -120,7 +120,7 @@ def assess(
         verdict=verdict,
         reason="",
         n_rows=len(seen),
-        n_wrong=n_wrong_of(seen),
+        n_wrong=n_wrong_of(seen) if bench.query.labelled else 0,
         n_units=bench.facts.units_of(len(seen)),
         claims=judged.claims if judged else (),
         labels=labels,
@@ -144,16 +144,21 @@ def _quality(
         if metric in known:
             found.append(as_measurement(known[metric]))
             continue
-        measurement = quality(
-            metric,
-            [answer for _, answer in seen],
-            [row.label for row, _ in seen],
-            labels=bench.samples.labels,
-            positive=bench.query.positive,
-        )
+        measurement = _measured(bench, metric, seen)
         bench.store.record_figures(key, [as_figure(measurement)], samples=samples_key)
         found.append(measurement)
     return found
+
+
+def _measured(bench: Bench, metric: str, seen: Sequence[Answered]) -> Measurement:
+    """One metric of all answers, with its 95 % interval."""
+    answers, truths = [answer for _, answer in seen], [row.label for row, _ in seen]
+    query, labels = bench.query, bench.samples.labels
+    if query.spec(metric).form == "counts" or (query.labelled and metric == "accuracy"):
+        return quality(metric, answers, truths, labels=labels, positive=query.positive)
+    from recommender.measures import rated
+
+    return rated(metric, answers, bench.facts)
 
 
 def explain(bench: Bench, outcome: Outcome) -> Outcome:

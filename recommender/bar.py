@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from cache.errors import BadInput
+from evaluators.quality.specs import MetricSpec
 from recommender.evidence.conditions import APPROXIMATE, CLASS_METRICS, EXACT, Condition, is_exact
 from recommender.query import Query
 from recommender.requirement import Requirement
@@ -22,14 +23,19 @@ class Asked:
     target: float | None
     exact: bool
     level: float = 0.0
+    higher_is_better: bool = True
 
     @classmethod
-    def of(cls, requirement: Requirement, positive: str | None) -> "Asked":
+    def of(cls, requirement: Requirement, query: Query) -> "Asked":
         """The condition that a requirement stands for.
 
         A class metric relative to a baseline is no mean of paired differences: its target waits for
         the baseline's certified upper bound. BadInput where no test is known.
         """
+        spec = query.spec(requirement.measure)
+        if spec.form != "counts":
+            return cls._of_rows(requirement, spec)
+        positive = query.positive
         exact = is_exact(requirement.measure)
         if not exact and requirement.measure not in APPROXIMATE:
             raise BadInput(
@@ -51,9 +57,29 @@ class Asked:
             return cls(requirement, condition, sign * requirement.bound, exact, level)
         return cls(requirement, condition, None, exact)
 
+    @classmethod
+    def _of_rows(cls, requirement: Requirement, spec: MetricSpec) -> "Asked":
+        """A condition on answers that are no labels; of an error, on what is left of 1."""
+        exact = spec.evidence == "exact"
+        if requirement.relative and (spec.form != "mean" or not spec.higher_is_better):
+            raise BadInput(
+                f"'{requirement}': {requirement.measure} has no test against a baseline; "
+                "give a number"
+            )
+        condition = Condition(
+            requirement.measure, requirement.label, requirement.slice, requirement.relative,
+            of_rows=True,
+        )  # fmt: skip
+        sign = -1.0 if requirement.relative == "minus" else 1.0
+        target = spec.gain(requirement.bound) if not requirement.relative else requirement.bound
+        level = 0.0 if requirement.relative else target
+        return cls(requirement, condition, sign * target, exact, level, spec.higher_is_better)
+
     @property
     def subject(self) -> str:
-        """What is claimed about: `recall[urgent]`, `accuracy / baseline`."""
+        """What is claimed about: `recall[urgent]`, `accuracy / baseline`, `1 - wer`."""
+        if not self.higher_is_better:
+            return f"1 - {self.requirement.subject}"
         return self.condition.key if self.condition.relative else self.requirement.subject
 
     @property
@@ -115,4 +141,4 @@ def _settled(asked: Asked, values: Mapping[str, float], upper: Mapping[str, floa
 
 def asked_of(query: Query) -> tuple[Asked, ...]:
     """The conditions of a query, in the order in which they were asked."""
-    return tuple(Asked.of(requirement, query.positive) for requirement in query.quality)
+    return tuple(Asked.of(requirement, query) for requirement in query.quality)

@@ -21,6 +21,7 @@ from evaluators.candidate import Candidate
 from evaluators.hardware import Machine
 from evaluators.measurement import CandidateFailed, State
 from evaluators.protocols import RecipeMethod
+from evaluators.requests import request_of
 from evaluators.samples import Samples
 from recommender.bar import Bar, Screening
 from recommender.builder import PROBE_ROWS, build, is_built
@@ -176,7 +177,7 @@ def prepare(bench: Bench, candidate: Candidate, worker: "Worker") -> Path:
             task=bench.query.task,
             home=bench.home,
             methods=bench.methods,
-            texts=[row.text for row in bench.samples.rows[:PROBE_ROWS]],
+            texts=[request_of(row) for row in bench.samples.rows[:PROBE_ROWS]],
         )
 
 

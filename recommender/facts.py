@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cache.key import JSONValue, digest
 
 
@@ -14,7 +17,8 @@ class Facts:
 
     `unit_of_row` numbers each row's unit, from 0 in order, a unit's rows side by side; `weights`
     are a row's part of its unit; `slices` are the columns that a requirement names, a mapping for
-    each row. `grouped` says that a unit's score is a mean over different rows.
+    each row. `grouped` says that a unit's score is a mean over different rows. `task` names the
+    measures of answers that are no labels; `several` says that truths are lists of labels.
     """
 
     truths: tuple[str, ...]
@@ -24,6 +28,8 @@ class Facts:
     weights: tuple[float, ...] = ()
     grouped: bool = False
     baseline: tuple[str | None, ...] | None = None
+    task: str = "text-classification"
+    several: bool = False
 
     @cached_property
     def digest(self) -> str:
@@ -32,6 +38,13 @@ class Facts:
         baseline: JSONValue = list(self.baseline) if self.baseline is not None else None
         units: JSONValue = [list(self.unit_of_row), list(self.weights), self.grouped]
         return digest([list(self.truths), units, slices, list(self.labels), baseline])
+
+    def in_slice(self, slice: tuple[str, str] | None, n: int) -> NDArray[np.bool_] | None:
+        """Whether each of the first n rows counts; None where all do."""
+        if slice is None:
+            return None
+        column, value = slice
+        return np.array([row.get(column) == value for row in self.slices[:n]], dtype=bool)
 
     def rows(self, first: int, end: int) -> "Facts":
         """The facts of some rows that are whole units, counted anew from 0."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cache.measurements import Figure
 from evaluators.candidate import Candidate
 from evaluators.measurement import Measurement, State
+from evaluators.requests import request_of
 from recommender.assessment import as_figure, as_measurement, explain, is_noisy
 from recommender.bench import Bench
 from recommender.evidence.quantile import lower_bound, rounds_needed, upper_bound, upper_rank
@@ -51,7 +52,7 @@ def measured_freshly(bench: Bench, candidate: Candidate, outcome: Outcome) -> Ou
 
     bench.check_time()
     bench.progress.step(f"costs of {candidate.name}")
-    texts = [row.text for row in bench.samples.rows]
+    texts = [request_of(row) for row in bench.samples.rows]
     n_processes = N_PROCESSES if _asks_repeated(bench.query) else 1
     how = replace(_settings(bench), n_processes=n_processes)
     found = measure_costs(bench.artifact(candidate), texts, how=how)
@@ -134,7 +135,7 @@ def time_finalists(
     from evaluators.cost.measure import time_interleaved
 
     bench.progress.step("timing the finalists")
-    texts = [row.text for row in bench.samples.rows]
+    texts = [request_of(row) for row in bench.samples.rows]
     folders = [bench.artifact(candidates[index]) for index in indices]
     for level in _levels(bench.query, shares or latency_shares()):
         bench.check_time()

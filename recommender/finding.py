@@ -9,6 +9,7 @@ from cache.key import JSONValue, digest
 from cache.measurements import Measurements
 from cache.paths import Home
 from evaluators.hardware import library_versions, machine
+from evaluators.requests import request_of
 from evaluators.samples import Samples
 from recommender.assessment import EVIDENCE_VERSION, TOO_NOISY
 from recommender.bench import Bench, conditions_key
@@ -31,6 +32,7 @@ def plan(
     query: Query, samples: Samples, home: Home, progress: Progress, budget: Budget | None = None
 ) -> Plan:
     """What a search would do, without doing it; no ledger is written."""
+    query = query.fitted(samples)
     for note in samples.notes:
         progress.say(note)
     budget = budget or Budget()
@@ -54,6 +56,7 @@ def answer(
     command: str = "",
 ) -> Recommendation:
     """The smallest candidate shown to be sufficient, from memory where all of it is known."""
+    query = query.fitted(samples)
     limit_s = budget.time_limit_s
     stop_at = None if limit_s is None else time.monotonic() + limit_s
     with ExitStack() as stack:
@@ -154,7 +157,7 @@ def _remember_source(store: Measurements, samples: Samples) -> None:
 
 def _forecast(declared: Declared, costs: CostModel) -> str:
     left = [(candidate, declared.samples.n) for candidate in declared.pool.candidates]
-    texts = [row.text for row in declared.samples.rows]
+    texts = [request_of(row) for row in declared.samples.rows]
     row_kb = sum(map(len, texts)) / 1e3 / max(1, len(texts))
     found = forecast(costs, left, download_mb=declared.pool.download_mb, row_kb=row_kb)
     return found.describe()

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from catalog.licenses import Lookup, commercial_problem, license_ids
 from catalog.model import Model
-from catalog.policy import refuse
+from catalog.policy import is_unscanned, refuse
 from evaluators.candidate import Candidate
 from evaluators.measurement import State
 from recommender.evidence.weights import trained_on
@@ -80,7 +80,7 @@ class Gates:
         refused = refuse(model)
         if refused is not None:
             return State(refused.state), refused.reason
-        if model.task is not None and model.task != query.task.name:
+        if model.task is not None and model.task not in query.tags:
             return State.UNSUPPORTED, f"its task is {model.task}"
         return self._bar_license(model, query) or bar_quantised(model)
 
@@ -101,6 +101,7 @@ class Gates:
         return [
             *contamination(models, self.own_data),
             *lying_cards(models),
+            *not_scanned(models),
             *self._short_of_memory(candidates),
         ]
 
@@ -202,6 +203,13 @@ def lying_cards(models: Iterable[Model]) -> list[str]:
     if not found:
         return []
     return [f"the Hub tells a wrong number of parameters for {_first_of(found)}"]
+
+
+def not_scanned(models: Iterable[Model]) -> list[str]:
+    """A warning for models of which nobody knows how the Hub's security scan ended."""
+    found = [model.id for model in models if is_unscanned(model)]
+    opened = "only their safetensors or ONNX files are opened"
+    return [f"not scanned by the Hub: {_first_of(found)} ({opened})"] if found else []
 
 
 def to_download_mb(candidate: Candidate) -> float:

@@ -100,7 +100,9 @@ def notes(
             f"{worst.name}: {worst.predicted_size_mb:.3g} MB predicted, "
             f"{worst.value('size_mb'):.3g} MB measured"
         )
-    return found + _cut_rows(outcomes) + _constant_predictors(outcomes, declared.samples)
+    found += _cut_rows(outcomes)
+    labelled = declared.query.labelled
+    return found + (_constant_predictors(outcomes, declared.samples) if labelled else [])
 
 
 def _cut_rows(outcomes: list[Outcome]) -> list[str]:

@@ -17,6 +17,7 @@ from recommender.evidence.scores import Reduction
 from recommender.evidence.verdict import Verdict
 from recommender.evidence.wealth import Floats
 from recommender.facts import Facts
+from recommender.measures import reduced
 from recommender.recommendation import Claim
 
 NOTHING: Mapping[str, float] = MappingProxyType({})
@@ -173,6 +174,11 @@ def claims_of(judgement: Judgement, bounds: Mapping[str, float]) -> tuple[Claim,
 
 
 def _tested(asked: Asked, facts: Facts, answers: Sequence[str | None]) -> Tested:
+    if asked.condition.of_rows:
+        found = reduced(asked.condition, facts, answers)
+        if isinstance(found, Jackknife):
+            return Tested(asked, None, found)
+        return Tested(asked, found, None)
     if not asked.exact:
         return Tested(asked, None, _jackknife(asked, facts, answers))
     return Tested(

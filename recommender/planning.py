@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from itertools import product
 from math import exp, inf
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from cache.errors import BadInput, NotFound, RecommenderError, SourceUnavailable
 from cache.measurements import Measurements
 from cache.paths import Home
 from catalog.deliveries import Prefetching
-from catalog.details import describe_all
+from catalog.details import describe_all, lacks_scan
 from catalog.downloads import Downloads
 from catalog.model import Model
 from catalog.policy import Refusal
@@ -124,29 +125,43 @@ class Shelf:
         if query.models:
             return tuple(self.model(name) for name in query.models)
         found: list[Model] = []
-        for source in self.sources.values():
-            self._crawl(source, query.task.name, progress)
-            found += self._listed(source, query)
+        self.renew(query.task.name, progress.say)
+        for source, tag in product(self.sources.values(), query.tags):
+            self._crawl(source, tag, progress)
+            found += self._listed(source, tag, query)
         return tuple(found)
+
+    def renew(self, task: str | None, say: Callable[[str], None]) -> None:
+        """Reads those exported files among the sources that are not the ones that were read."""
+        from catalog.crawl import crawl
+
+        for source in self.sources.values():
+            is_whole = self.catalog.crawled(source.name, None) is not None
+            is_known = is_whole or self.catalog.crawled(source.name, task) is not None
+            if _is_changed(source, task) or (_is_snapshot(source) and not is_known):
+                say(f"reading {source.name.partition(':')[2]}")
+                crawl(source, self.catalog, task=None if is_whole else task)
 
     def _crawl(self, source: Source, task: str, progress: Progress) -> None:
         """A folder is listed each time (its hashes are remembered), all else once."""
         from catalog.crawl import crawl
 
         local = source.name.startswith("folder:")
-        if not local and self.catalog.crawled(source.name, task):
+        if _is_snapshot(source) or (not local and self.catalog.crawled(source.name, task)):
             return
         if not local:
             progress.say(f"the catalog knows no {task} models of {source.name}: crawling it once")
         limit = CRAWL_LIMIT if source.tells_changes else None
         crawl(source, self.catalog, task=task, limit=limit)
 
-    def _listed(self, source: Source, query: Query) -> Sequence[Model]:
+    def _listed(self, source: Source, task: str, query: Query) -> Sequence[Model]:
         """A folder's models for the task; of all else the most downloaded, more than are needed."""
         local = source.name.startswith("folder:")
         limit = None if local else MOST_LISTED * query.max_candidates
         # By downloads: the stored score holds results that may be of the user's own rows.
-        return self.catalog.select(task=query.task.name, sources=(source.name,), limit=limit)
+        found = self.catalog.select(task=task, sources=(source.name,), limit=limit)
+        # One that lacks the scan's verdict is asked about again before it becomes a candidate.
+        return [replace(m, described=False) if lacks_scan(m) else m for m in found]
 
     def base_model(self, id: str) -> Model | None:
         """A model up somebody's lineage, as far as the catalog knows it."""
@@ -184,14 +199,20 @@ class Shelf:
                     wanted, revision=revision or None, sources=[hub.name for hub in hubs]
                 )
                 # A gated one is perhaps so no longer, or not for the token that is set.
-                if known.described and not known.gated:
-                    return known
+                is_old = _is_changed(self.sources[known.source], known.task)
+                if known.described and not known.gated and not is_old:
+                    return self._scanned(known)
             except NotFound as unknown:
                 found = found or unknown
             found = self._ask(hubs, wanted, revision or None) or found
         if isinstance(found, Model):
             return found
         raise found or NotFound(f"no source is named to look for {wanted} in")
+
+    def _scanned(self, known: Model) -> Model:
+        """A described model, asked about again where the scan's verdict is lacking."""
+        (found,) = self.describe([known])
+        return found if isinstance(found, Model) else known
 
     def _ask(
         self, sources: Sequence[Source], wanted: str, revision: str | None
@@ -207,6 +228,19 @@ class Shelf:
             self.catalog.upsert([model], listed=revision is None)
             return model
         return last
+
+
+def _is_snapshot(source: Source) -> bool:
+    return source.name.startswith("snapshot:")
+
+
+def _is_changed(source: Source, task: str | None) -> bool:
+    """Whether a source is an exported file that was not read yet as it is now."""
+    if not _is_snapshot(source):
+        return False
+    from catalog.sources.snapshot import SnapshotSource
+
+    return isinstance(source, SnapshotSource) and source.is_changed(task)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +300,8 @@ class Declared:
             labels=samples.labels,
             weights=units.weights,
             grouped=samples.group_column is not None,
+            task=self.query.task.name,
+            several=self.query.several,
         )
 
     @property
@@ -335,9 +371,11 @@ def declare(
     the one that a search would have, and none is written.
     """
     for metric in query.measured_metrics:
-        check_metric(metric, samples.labels, query.positive)
+        if query.spec(metric).form == "counts":
+            check_metric(metric, samples.labels, query.positive)
     for requirement in query.quality:
-        requirement.check_data(samples.labels, samples.slice_values)
+        kinds = samples.labels if query.spec(requirement.measure).form == "counts" else None
+        requirement.check_data(kinds, samples.slice_values)
     asked = asked_of(query)
     mode = _mode(query, asked)
     methods = recipe_methods()

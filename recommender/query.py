@@ -1,22 +1,49 @@
 """What is asked: the task, the requirements, the candidates to look at, and the budgets."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Literal
 
-from cache.errors import BadInput
+from cache.errors import BadInput, NotFound
 from cache.key import JSONValue
-from evaluators.quality.score import METRICS
-from evaluators.task import Task
+from evaluators.plugins import task_method
+from evaluators.protocols import TaskMethod
+from evaluators.quality.specs import METRICS, MetricSpec
+from evaluators.quality.tasks import (
+    TASK_METRICS,
+    default_metric,
+    metric_for,
+    metrics_of,
+    registered_names,
+)
+from evaluators.samples import Samples
+from evaluators.task import SEVERAL, Task
 from recommender.evidence.conditions import CLASS_METRICS
-from recommender.plugins import check_installed, installed, plugin
-from recommender.requirement import COSTS, Requirement
+from recommender.plugins import check_installed, installed, plugin, unknown
+from recommender.requirement import COSTS, Requirement, at_any_k
 from recommender.search.contender import SAMPLERS
 
 DEFAULT_TASK = "text-classification"
 MAX_MODELS = 50
 DUPLICATES = ("drop", "keep")
 MODES = ("auto", "pool", "open")
+
+NEEDS: Mapping[str, str] = MappingProxyType(
+    {
+        "scores": "every label's score",
+        "likelihoods": "each text's log-likelihood",
+        "best first": "several answers in order",
+        "corpus": "a corpus of documents",
+    }
+)
+"""What some metrics need beyond an answer, in words."""
+
+
+def known_metrics() -> frozenset[str]:
+    """The quality metrics of all tasks; `@k` stands for a number."""
+    of_tasks = (name for metrics in TASK_METRICS.values() for name in metrics)
+    return frozenset([*of_tasks, *METRICS, *installed("metrics").keys() - registered_names()])
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +103,10 @@ class Query:
     ) -> "Query":
         """Check names and combinations; raises BadInput or NotFound with one line and a hint."""
         texts = [require] if isinstance(require, str) else list(require)
-        known = set(METRICS) | set(installed("metrics"))
+        known = known_metrics()
         requirements = tuple(Requirement.parse(text, metrics=known) for text in texts)
         query = cls(
-            task=plugin("tasks", task),
+            task=plugin("tasks", task)().settings(),
             requirements=requirements,
             minimize=minimize,
             **options,  # type: ignore[arg-type]  # names are checked by the call, values below
@@ -107,16 +134,56 @@ class Query:
             raise BadInput(f"'{twice}' is bounded twice; give each quality one bound")
         for requirement in self.quality:
             needs_class = requirement.measure in CLASS_METRICS and requirement.label is None
-            if needs_class and requirement.slice and self.positive is None:
+            of_labels = requirement.measure in METRICS and self.labelled
+            if needs_class and of_labels and requirement.slice and self.positive is None:
                 raise BadInput(
                     f"'{requirement}': {requirement.measure} judges one class; write "
                     f"'{requirement.measure}[LABEL, {'='.join(requirement.slice)}]' or --positive"
                 )
-        for seam, names in (("backends", self.backends), ("metrics", self.metrics)):
-            check_installed(seam, names)
+        check_installed("backends", self.backends)
+        unheard = [name for name in self.metrics if at_any_k(name) not in known_metrics()]
+        if unheard:
+            raise NotFound(unknown(unheard[0], sorted(known_metrics()), what="metric"))
         for requirement in self.requirements:
             if requirement.of_baseline and self.baseline is None:
                 raise BadInput(f"'{requirement}' needs a baseline; name one with --baseline MODEL")
+
+    @property
+    def method(self) -> TaskMethod:
+        """How the task's models are loaded, fed and read."""
+        return task_method(self.task.name)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether answers are single labels of the data, with which outputs are aligned."""
+        return self.method.labelled and not self.several
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The Hub's pipeline tags whose models can serve the task."""
+        return self.method.tags
+
+    def asking(self, task: str) -> "Query":
+        """The same query for another task."""
+        return replace(self, task=task_method(task).settings())
+
+    def fitted(self, samples: Samples) -> "Query":
+        """The query with the task's settings for these rows. NotFound for a metric of others."""
+        query = replace(self, task=self.method.fitted(self.task, samples))
+        for metric in (*self.metrics, *(requirement.measure for requirement in self.quality)):
+            needs = query.spec(metric).needs
+            if needs is not None:
+                raise BadInput(
+                    f"{metric} needs {NEEDS[needs]}, which a search does not keep; "
+                    f"ask for one of {', '.join(query.usable_metrics)}"
+                )
+        return query
+
+    @property
+    def usable_metrics(self) -> list[str]:
+        """The task's metrics that a search can be asked for."""
+        every = metrics_of(self.task.name, multi_label=self.several)
+        return [name for name, spec in every.items() if spec.needs is None]
 
     def needing_quality(self) -> "Query":
         """Itself, when it asks for quality; else BadInput with an example."""
@@ -130,10 +197,20 @@ class Query:
 
     @property
     def measured_metrics(self) -> tuple[str, ...]:
-        """Accuracy, and every other quality metric that is asked or bounded as a whole."""
+        """The task's first metric, and every other that is asked or bounded as a whole."""
         whole = (r for r in self.quality if r.label is None and r.slice is None)
         bounded = (requirement.measure for requirement in whole)
-        return tuple(dict.fromkeys(("accuracy", *self.metrics, *bounded)))
+        first = default_metric(self.task.name, multi_label=self.several)
+        return tuple(dict.fromkeys((first, *self.metrics, *bounded)))
+
+    @property
+    def several(self) -> bool:
+        """Whether a row may have any number of labels."""
+        return bool(self.task.options.get(SEVERAL))
+
+    def spec(self, metric: str) -> MetricSpec:
+        """What is known of a metric of the task. NotFound with the nearest name."""
+        return metric_for(self.task.name, metric, multi_label=self.several)
 
     @property
     def quality(self) -> tuple[Requirement, ...]:

@@ -113,6 +113,8 @@ def _ties(hunt: Hunt, best: int | None) -> tuple[str, ...]:
     """Sufficient candidates that these rows cannot tell from the choice, in accuracy."""
     if best is None or not hunt.bench.bar.asked or hunt.held_out is not None:
         return ()
+    if not hunt.bench.query.labelled:
+        return ()
     n = hunt.bench.samples.n
     others = [i for i, o in hunt.outcomes.items() if i != best and o.acceptable and o.n_rows == n]
     if hunt.outcomes[best].n_rows < n or not others:

@@ -40,15 +40,23 @@ EXAMPLES = (
     '"accuracy >= 0.90", "recall[urgent] >= 0.95", "f1 >= 0.97 * baseline", "latency_p95_ms <= 20"'
 )
 
+ERRORS = frozenset({"wer", "cer", "perplexity", "bits_per_byte"})
+"""Quality metrics of which less is better."""
+
 MAX_FACTOR = 10.0
 """A factor of the baseline from here on is a percentage without its sign."""
+
+
+def at_any_k(measure: str) -> str:
+    """`ndcg@k` for `ndcg@10`; other names as they are."""
+    return re.sub(r"@[0-9]+$", "@k", measure)
 
 
 _NAME = r"""(?:"(?:[^"]|"")*+"|'(?:[^']|'')*+'|[^\s\[\]=,"'][^\[\]=,]*+)"""
 _PART = rf"\s*{_NAME}\s*(?:=\s*{_NAME}\s*)?"
 _PARTS = re.compile(rf"\s*(?P<name>{_NAME})\s*(?:=\s*(?P<value>{_NAME})\s*)?(?:,|$)")
 _SUBJECT = re.compile(
-    rf"(?P<measure>[a-z][a-z0-9_]*)\s*(?:\[(?P<brackets>{_PART}(?:,{_PART})*)\]\s*)?"
+    rf"(?P<measure>[a-z][a-zA-Z0-9_]*(?:@[0-9]+)?)\s*(?:\[(?P<brackets>{_PART}(?:,{_PART})*)\]\s*)?"
 )
 _NUMBER = r"(?P<number>[0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)\s*(?P<percent>%)?"
 _RELATION = r"(?P<relation>>=|<=)\s*"
@@ -134,7 +142,7 @@ class Requirement:
             if not self.allowed:
                 raise BadInput(f"'{text}' names no licence; write 'license in mit, apache-2.0'")
             return
-        if metrics and self.measure not in COSTS and self.measure not in metrics:
+        if metrics and self.measure not in COSTS and at_any_k(self.measure) not in metrics:
             known = sorted(metrics) + sorted(COSTS)
             near = get_close_matches(self.measure, known, n=1)
             hint = f"Did you mean '{near[0]}'? " if near else ""
@@ -157,6 +165,9 @@ class Requirement:
             raise BadInput(
                 f"'{text}': {self.measure} judges no one class; write '{of_class}'{also}"
             )
+        if self.measure in ERRORS:
+            self._check_error(text)
+            return
         if self.relation == "<=":
             raise BadInput(f"'{text}' bounds quality from above; write '{self.subject} >= ...'")
         if self.relative == "times" and not 0 < self.bound < MAX_FACTOR:
@@ -175,6 +186,12 @@ class Requirement:
                 f"write '{self.subject} >= {share}' or '{percent}'"
             )
 
+    def _check_error(self, text: str) -> None:
+        if self.relation == ">=" or self.relative:
+            raise BadInput(
+                f"'{text}': of {self.measure}, less is better; write '{self.subject} <= 0.1'"
+            )
+
     def _check_cost(self, text: str) -> None:
         right = ">=" if self.measure == "throughput_per_s" else "<="
         if self.relative:
@@ -187,13 +204,15 @@ class Requirement:
         if self.relation != right:
             raise BadInput(f"'{text}' is the wrong way round; write '{self.measure} {right} ...'")
 
-    def check_data(self, labels: Collection[str], values: Mapping[str, Collection[str]]) -> None:
+    def check_data(
+        self, labels: Collection[str] | None, values: Mapping[str, Collection[str]]
+    ) -> None:
         """NotFound, with the nearest name and the list, where the data lacks its class or slice.
 
-        `labels` are the data's labels; `values` maps each column that was read for slices to its
-        values (`Samples.labels`, `Samples.slice_values`).
+        `labels` are the data's labels, None where classes are no labels; `values` maps each column
+        that was read for slices to its values (`Samples.labels`, `Samples.slice_values`).
         """
-        if self.label is not None:
+        if self.label is not None and labels is not None:
             self._find(self.label, labels, "the data has no label")
         if self.slice is not None:
             column, value = self.slice

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, cast, overload
 
 from cache.errors import BadInput
 from cache.paths import Home
@@ -69,7 +69,7 @@ def ready(
             _rebuild(candidate, shelf.sources[model.source], settings, home)
         folder = artifact_folder(home.artifacts, candidate, settings)
     loaded = backend(outcome.recipe.backend).load(folder, threads=threads)
-    return ReadyClassifier(loaded, outcome.labels, folder)
+    return ReadyClassifier(cast(Classifier, loaded), outcome.labels, folder)
 
 
 def _rebuild(candidate: Candidate, source: Source, task: Task, home: Home) -> None:

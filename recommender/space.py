@@ -186,10 +186,11 @@ class _Admission:
         return LeftOut(candidate.name, *barred) if barred else None
 
     def _bar_labels(self, model: Model) -> Barred | None:
-        if not model.labels:
+        outputs = self.query.method.known_labels(model.labels, self.query.task)
+        if not outputs:
             return None
         try:
-            align(model.labels, model.label2id, self.labels, self.query.label_map or None)
+            align(outputs, model.label2id, self.labels, self.query.label_map or None)
         except CandidateFailed as failure:
             return failure.state, failure.reason
         return None
@@ -211,6 +212,7 @@ def offered_candidates(
     model: Model, methods: Mapping[str, RecipeMethod], query: Query
 ) -> list[Candidate]:
     """A model with every recipe that this machine can run, among the asked backends."""
+    generates = query.method.generates
     return [
         Candidate(
             model,
@@ -221,6 +223,7 @@ def offered_candidates(
         for method in methods.values()
         for recipe in method.recipes(model)
         if not query.backends or recipe.backend in query.backends
+        if not generates or recipe.backend == "torch"
     ]
 
 

@@ -2,16 +2,18 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cache.measurements import Figure, Prediction
+from cache.measurements import Figure, Measurements, Prediction
 from evaluators.candidate import Candidate
 from evaluators.cost.size import artifact_size_bytes
 from evaluators.labels import LabelMap, align
 from evaluators.measurement import CandidateFailed, State
+from evaluators.requests import request_of
 from recommender.assessment import Answered, as_figure, assess, failed, judge_seen
 from recommender.bench import Bench, prepare
 from recommender.costs import spent_on
@@ -49,6 +51,12 @@ PASSING = WORKER_ENDS | NEVER_REMEMBERED - {State.LABEL_MISMATCH, State.SKIPPED_
 
 HOUR, MONTH = timedelta(hours=1), timedelta(days=30)
 
+Known = dict[str, str | None]
+"""A candidate's answers by row key; None for an output that the data lacks."""
+
+NO_LABELS = LabelMap((), "no labels")
+"""Of tasks whose answers are no labels."""
+
 Told = Callable[["Judgement"], bool]
 """Told after each rung what the answers show so far; True: stop here, it is raced out."""
 
@@ -65,7 +73,7 @@ def recall(bench: Bench, candidate: Candidate, *, fully: bool = False) -> Outcom
     labels = _known_labels(bench, candidate)
     if isinstance(labels, Outcome) or labels is None:
         return labels
-    seen = _seen(bench, bench.store.outputs(key), labels)
+    seen = _seen(bench, _recorded(bench, key, labels))
     if not seen or (fully and len(seen) < bench.samples.n):
         return None
     outcome = assess(bench, candidate, seen, labels)
@@ -88,7 +96,7 @@ def answers_of(bench: Bench, candidate: Candidate) -> list[str | None]:
     labels = _known_labels(bench, candidate)
     if not isinstance(labels, LabelMap):
         raise CandidateFailed(State.LABEL_MISMATCH, "its outputs are not the data's labels")
-    return [answer for _, answer in _seen(bench, bench.store.outputs(key), labels)]
+    return [answer for _, answer in _seen(bench, _recorded(bench, key, labels))]
 
 
 def recalled_failure(bench: Bench, candidate: Candidate) -> Outcome | None:
@@ -110,7 +118,10 @@ def remember_failure(bench: Bench, candidate: Candidate, failure: CandidateFaile
 
 def _known_labels(bench: Bench, candidate: Candidate) -> LabelMap | Outcome | None:
     """The map from outputs that metadata or an earlier load told; None where neither did."""
-    outputs = candidate.model.labels or bench.store.labels(bench.key(candidate))
+    if not bench.query.labelled:
+        return NO_LABELS
+    told = bench.query.method.known_labels(candidate.model.labels, bench.query.task)
+    outputs = told or bench.store.labels(bench.key(candidate))
     return _labels(bench, candidate, outputs, candidate.model.label2id)
 
 
@@ -166,6 +177,8 @@ def _load(bench: Bench, candidate: Candidate, worker: "Worker") -> tuple[LabelMa
     if n_parameters:
         figures.append(Figure("n_parameters", n_parameters, "", 1))
     bench.store.record_figures(bench.key(candidate), figures)
+    if not bench.query.labelled:
+        return NO_LABELS, folder
     aligned = _labels(bench, candidate, loaded.labels, candidate.model.label2id)
     if isinstance(aligned, LabelMap):
         return aligned, folder
@@ -178,69 +191,116 @@ def _answer(
     *, rungs: Sequence[int],
 ) -> list[Answered]:  # fmt: skip
     """The leading rows answered so far, with the label that the candidate gave."""
-    key = bench.key(candidate)
-    outputs = bench.store.outputs(key)
-    already = len(_seen(bench, outputs, labels))
+    known = _recorded(bench, bench.key(candidate), labels)
+    already = len(_seen(bench, known))
     for rung in rungs:
         end = bench.facts.rows_of(rung)
         if end < already and rung != rungs[-1]:
             continue
-        _answer_to(bench, candidate, worker, outputs, end)
-        seen = _seen(bench, outputs, labels)
+        _answer_to(bench, candidate, worker, known, labels, end)
+        seen = _seen(bench, known)
         if not bench.bar.asked:
             continue
         judged = judge_seen(bench, candidate, seen)
         if judged.verdict is Verdict.SUFFICIENT or told(judged):
             break
-    return _seen(bench, outputs, labels)
+    return _seen(bench, known)
 
 
 def _answer_to(
-    bench: Bench, candidate: Candidate, worker: "Worker", outputs: dict[str, int], end: int
+    bench: Bench, candidate: Candidate, worker: "Worker", known: Known, labels: LabelMap, end: int
 ) -> None:
     """Answer the first `end` rows, chunk by chunk; a text that is repeated is answered once."""
     key = bench.key(candidate)
     keyed = zip(bench.row_keys[:end], bench.samples.rows[:end], strict=True)
-    missing = list({key: row for key, row in keyed if key not in outputs}.items())
+    missing = list({key: row for key, row in keyed if key not in known}.items())
     n_cut = 0
     for start in range(0, len(missing), CHUNK_ROWS):
         bench.check_time()
         chunk = missing[start : start + CHUNK_ROWS]
-        texts = [row.text for _, row in chunk]
+        texts = [request_of(row) for _, row in chunk]
         started = time.monotonic()
-        answered = worker.scores(texts, batch_size=bench.query.task.batch_size)
+        asked = {row_key: text for (row_key, _), text in zip(chunk, texts, strict=True)}
+        answered = _ask(bench, worker, asked)
         bench.record_spent(
             spent_on(
                 "rows", candidate, time.monotonic() - started,
                 n_rows=len(texts), text_kb=sum(len(text.encode()) for text in texts) / 1e3,
             )
         )  # fmt: skip
-        scores = answered.logits
         n_cut += answered.n_cut
-        found = scores.argmax(axis=1)
-        n_new = bench.store.record_predictions(
-            key,
-            (
-                Prediction(row_key, int(output), line.astype("float32").tobytes())
-                for (row_key, _), output, line in zip(chunk, found, scores, strict=True)
-            ),
-        )
-        outputs.update(zip((row_key for row_key, _ in chunk), map(int, found), strict=True))
-        if n_new < len(chunk):  # another process was first, and the first output counts
-            outputs.update(bench.store.outputs(key))
+        n_new = answered.record(bench.store, key)
+        known.update(answered.named(labels))
+        if n_new < len(chunk):  # another process was first, and the first answer counts
+            known.update(_recorded(bench, key, labels))
         bench.progress.rows(len(chunk))
     if n_cut:
         before = bench.store.figures(key, conditions=bench.conditions).get("rows_cut")
         cut = n_cut + (before.value if before else 0.0)
-        figure = Figure("rows_cut", cut, "rows", len(outputs), conditions=bench.conditions)
+        figure = Figure("rows_cut", cut, "rows", len(known), conditions=bench.conditions)
         bench.store.record_figures(key, [figure])
 
 
-def _seen(bench: Bench, outputs: Mapping[str, int], labels: LabelMap) -> list[Answered]:
+@dataclass(frozen=True, slots=True)
+class _Outputs:
+    """A chunk of rows with the output that scored highest, and all scores as bytes."""
+
+    found: Mapping[str, tuple[int, bytes]]
+    n_cut: int
+
+    def record(self, store: Measurements, key: str) -> int:
+        """Commit them; how many are new."""
+        return store.record_predictions(
+            key, (Prediction(row_key, *answer) for row_key, answer in self.found.items())
+        )
+
+    def named(self, labels: LabelMap) -> Known:
+        """The data's labels that they stand for."""
+        return {row_key: labels.names[output] for row_key, (output, _) in self.found.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """A chunk of rows with answers that are texts."""
+
+    found: Mapping[str, str]
+    n_cut: int
+
+    def record(self, store: Measurements, key: str) -> int:
+        """Commit them; how many are new."""
+        return store.record_texts(key, self.found)
+
+    def named(self, labels: LabelMap) -> Known:
+        """They are the answers."""
+        return dict(self.found)
+
+
+def _ask(bench: Bench, worker: "Worker", asked: Mapping[str, str]) -> _Outputs | _Texts:
+    """The worker's answers to a chunk, by row key."""
+    texts, batch_size = list(asked.values()), bench.query.task.batch_size
+    if not bench.query.labelled:
+        told = worker.answers(texts, batch_size=batch_size)
+        return _Texts(dict(zip(asked, told.texts, strict=True)), told.n_cut)
+    answered = worker.scores(texts, batch_size=batch_size)
+    scores = answered.logits.astype("float32")
+    outputs = scores.argmax(axis=1)
+    found = zip(asked, outputs, scores, strict=True)
+    return _Outputs({key: (int(at), line.tobytes()) for key, at, line in found}, answered.n_cut)
+
+
+def _recorded(bench: Bench, key: str, labels: LabelMap) -> Known:
+    """The answers that the store has, by row key."""
+    if not bench.query.labelled:
+        return dict(bench.store.texts(key))
+    outputs = bench.store.outputs(key)
+    return {row_key: labels.names[output] for row_key, output in outputs.items()}
+
+
+def _seen(bench: Bench, known: Known) -> list[Answered]:
     """The answers to the leading rows, up to the first that is missing."""
     keyed = zip(bench.row_keys, bench.samples.rows, strict=True)
-    leading = takewhile(lambda pair: pair[0] in outputs, keyed)
-    return [(row, labels.names[outputs[key]]) for key, row in leading]
+    leading = takewhile(lambda pair: pair[0] in known, keyed)
+    return [(row, known[key]) for key, row in leading]
 
 
 def _record_static(bench: Bench, candidate: Candidate, artifact: Path) -> None:
@@ -257,7 +317,7 @@ def _record_warm_latency(bench: Bench, candidate: Candidate, worker: "Worker") -
     known = bench.store.figures(bench.key(candidate), conditions=bench.conditions)
     if "latency_p50_ms" in known:
         return
-    texts = [row.text for row in bench.samples.rows[:WARM_REQUESTS]]
+    texts = [request_of(row) for row in bench.samples.rows[:WARM_REQUESTS]]
     from evaluators.cost.measure import latency_measurements
 
     found = latency_measurements(worker.time(texts, warmup=5))

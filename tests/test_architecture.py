@@ -26,7 +26,10 @@ HOMES = {
         "recommender/cli/doctor.py",
     },
     "sqlite_utils": {"cache/database.py"},
-    "scipy": {"evaluators/quality/metrics.py"},
+    "scipy": {"evaluators/quality", "evaluators/labelling"},
+    "openpyxl": {"evaluators/reading/excel.py"},
+    "py3langid": {"evaluators/reading/profile.py"},
+    "soundfile": {"evaluators/media.py", "evaluators/reading"},
     "openvino": {"evaluators/backends/openvino.py", "evaluators/recipes"},
     "nncf": {"evaluators/recipes"},
     "onnxruntime": {

@@ -1,5 +1,6 @@
 """onnxruntime: an ONNX graph on the processor."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -7,23 +8,29 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from evaluators.artifact import GRAPH_FILE
-from evaluators.classifier import Forward, TextClassifier
 from evaluators.measurement import CandidateFailed, State
+from evaluators.plugins import task_method
+from evaluators.protocols import Answerer, Arrays, Classifier, Forward
 from evaluators.serving import Serving
-from evaluators.tokenization import TokenArrays, Tokenization
+
+DTYPES: Mapping[str, type[np.generic]] = {
+    "tensor(int32)": np.int32, "tensor(float)": np.float32, "tensor(float16)": np.float16,
+}  # fmt: skip
+"""numpy's types of a graph's inputs; tokens are else int64."""
 
 
 class OnnxRuntimeBackend:
     """Serves what the onnxruntime recipes built."""
 
-    def load(self, folder: Path, *, threads: int) -> TextClassifier:
-        """The classifier in `folder`."""
+    def load(self, folder: Path, *, threads: int) -> Classifier | Answerer:
+        """The candidate in `folder`."""
         serving = Serving.read(folder)
+        method = task_method(serving.task)
         session = _session(folder / GRAPH_FILE, threads=threads)
-        return TextClassifier(
-            serving=serving,
-            tokenization=Tokenization.load(folder, serving),
-            forward=_forward(session, serving),
+        return method.serve(
+            folder,
+            serving,
+            _forward(session, serving, method.outputs),
             dtype=serving.settings["dtype"],
             weight_bytes=(folder / GRAPH_FILE).stat().st_size,
         )
@@ -48,21 +55,21 @@ def _session(file: Path, *, threads: int) -> onnxruntime.InferenceSession:
         raise CandidateFailed(State.UNSUPPORTED, reason) from error
 
 
-def _forward(session: onnxruntime.InferenceSession, serving: Serving) -> Forward:
+def _forward(
+    session: onnxruntime.InferenceSession, serving: Serving, wanted: tuple[str, ...]
+) -> Forward:
     names = [item.name for item in session.get_inputs()]
     unknown = sorted(set(names) - set(serving.input_names))
     if unknown:
         reason = f"the graph wants inputs that its tokenizer does not make: {', '.join(unknown)}"
         raise CandidateFailed(State.UNSUPPORTED, reason)
-    outputs = [item.name for item in session.get_outputs()]
-    output = "logits" if "logits" in outputs else outputs[0]
-    dtypes = {item.name: np.int32 if "int32" in item.type else np.int64
-              for item in session.get_inputs()}  # fmt: skip
+    given = [item.name for item in session.get_outputs()]
+    outputs = list(wanted) if set(wanted) <= set(given) else given[: len(wanted)]
+    dtypes = {item.name: DTYPES.get(item.type, np.int64) for item in session.get_inputs()}
 
-    def forward(arrays: TokenArrays) -> NDArray[np.float32]:
+    def forward(arrays: Arrays) -> tuple[NDArray[np.float32], ...]:
         feed = {name: arrays[name].astype(dtypes[name], copy=False) for name in names}
-        (logits,) = session.run([output], feed)
-        converted: NDArray[np.float32] = logits.astype(np.float32, copy=False)
-        return converted
+        found = session.run(outputs, feed)
+        return tuple(array.astype(np.float32, copy=False) for array in found)
 
     return forward

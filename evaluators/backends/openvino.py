@@ -7,10 +7,10 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from evaluators.classifier import Forward, TextClassifier
 from evaluators.measurement import CandidateFailed, State
+from evaluators.plugins import task_method
+from evaluators.protocols import Answerer, Arrays, Classifier, Forward
 from evaluators.serving import Serving
-from evaluators.tokenization import TokenArrays, Tokenization
 
 MODEL_FILE, WEIGHTS_FILE = "model.xml", "model.bin"
 
@@ -18,14 +18,15 @@ MODEL_FILE, WEIGHTS_FILE = "model.xml", "model.bin"
 class OpenVINOBackend:
     """Serves what the OpenVINO recipes built."""
 
-    def load(self, folder: Path, *, threads: int) -> TextClassifier:
-        """The classifier in `folder`."""
+    def load(self, folder: Path, *, threads: int) -> Classifier | Answerer:
+        """The candidate in `folder`."""
         serving = Serving.read(folder)
+        method = task_method(serving.task)
         compiled = _compile(folder, serving, threads=threads)
-        return TextClassifier(
-            serving=serving,
-            tokenization=Tokenization.load(folder, serving),
-            forward=_forward(compiled, serving),
+        return method.serve(
+            folder,
+            serving,
+            _forward(compiled, n_outputs=len(method.outputs)),
             dtype=compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name(),
             weight_bytes=(folder / WEIGHTS_FILE).stat().st_size,
         )
@@ -51,13 +52,12 @@ def _compile(folder: Path, serving: Serving, *, threads: int) -> Any:
         raise CandidateFailed(State.UNSUPPORTED, reason) from error
 
 
-def _forward(compiled: Any, serving: Serving) -> Forward:
+def _forward(compiled: Any, *, n_outputs: int) -> Forward:
     names = [item.get_any_name() for item in compiled.inputs]
     request = compiled.create_infer_request()
 
-    def forward(arrays: TokenArrays) -> NDArray[np.float32]:
-        outputs = request.infer({name: arrays[name] for name in names})
-        logits: NDArray[np.float32] = outputs[0].astype(np.float32, copy=False)
-        return logits
+    def forward(arrays: Arrays) -> tuple[NDArray[np.float32], ...]:
+        found = request.infer({name: arrays[name] for name in names})
+        return tuple(found[at].astype(np.float32, copy=False) for at in range(n_outputs))
 
     return forward

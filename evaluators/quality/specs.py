@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from math import inf
 from types import MappingProxyType
 from typing import Literal
 
@@ -20,6 +21,14 @@ its own that is never right.
 """
 
 
+Form = Literal["counts", "mean", "sums", "all rows"]
+"""How a metric is reached: from counts of labels (counts.py), or by a form of forms.py."""
+
+Needs = Literal["scores", "likelihoods", "best first", "corpus"]
+"""What answers hold beyond the task's plain form: every label's score (roc.py), a text's
+log-likelihood (generation.py), several answers in order, ranked documents of a corpus."""
+
+
 @dataclass(frozen=True, slots=True)
 class MetricSpec:
     """What a plan must know of a metric before its library is imported.
@@ -27,6 +36,11 @@ class MetricSpec:
     `two_class` metrics judge one class, and need to be told which. `per_example` metrics are
     means of right and wrong, so that a count decides them. `evidence` is `exact` where the
     interval comes from such a count, `approximate` where it comes from resampling.
+
+    `form` says how `measures.measure_for` computes it, `k` is the number in its name (`ndcg@10`),
+    `per_type` that it can be asked of one type of entity. `needs` are answers of another form than
+    the task's. `extra` names the extra that has its reference library, and `registered` its entry
+    point, where that has another name.
     """
 
     low: float = 0.0
@@ -35,6 +49,21 @@ class MetricSpec:
     per_example: bool = False
     higher_is_better: bool = True
     evidence: Literal["exact", "approximate"] = "approximate"
+    form: Form = "counts"
+    k: int | None = None
+    per_type: bool = False
+    needs: Needs | None = None
+    extra: str | None = None
+    registered: str | None = None
+
+    def gain(self, value: float) -> float:
+        """A value, or a bound, on the scale of the evidence, where more is better.
+
+        `wer <= 0.1` is a mean gain of at least 0.9; an unbounded error changes its sign.
+        """
+        if self.higher_is_better:
+            return value
+        return self.high - value if self.high < inf else -value
 
 
 METRICS: Mapping[str, MetricSpec] = MappingProxyType(
@@ -66,7 +95,7 @@ def metric_entry_point(name: str) -> EntryPoint:
     known = entry_points(group=GROUP)
     if name in known.names:
         return known[name]
-    every = sorted(known.names | set(METRICS))
+    every = sorted(METRICS)
     near = difflib.get_close_matches(name.casefold(), every, 1, 0.5)
     hint = f" Did you mean {near[0]}?" if near else ""
     raise NotFound(f"there is no metric {name!r}; there are {', '.join(every)}.{hint}")

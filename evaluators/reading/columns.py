@@ -1,7 +1,7 @@
 """Which column is the text, which the label? By name, else by what the columns hold."""
 
 import difflib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cache.errors import BadInput, NotFound
@@ -30,18 +30,47 @@ AMBIGUOUS = -1
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns that the user named; text and label may be left to a guess."""
+    """The columns that the user named; text and label may be left to a guess.
+
+    `roles` are the columns of further roles, and of a text or label that takes several.
+    """
 
     text: str | None = None
     label: str | None = None
     group: str | None = None
     slices: tuple[str, ...] = ()
+    roles: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    @classmethod
+    def of(
+        cls, text: str | None, label: str | None, group: str | None, slices: Sequence[str],
+        columns: Mapping[str, str | Sequence[str]],
+    ) -> "Columns":  # fmt: skip
+        """`columns` names any role's; BadInput where a role is named twice."""
+        named = {role: (at,) if isinstance(at, str) else tuple(at) for role, at in columns.items()}
+        for role, given in (("text", text), ("label", label)):
+            if given is not None and named.get(role, (given,)) != (given,):
+                raise BadInput(f"the {role} is {given!r} and {in_words(named[role])}; name it once")
+            named |= {} if given is None else {role: (given,)}
+        return cls(
+            text=_only(named.get("text")),
+            label=_only(named.get("label")),
+            group=group,
+            slices=tuple(dict.fromkeys(slices)),
+            roles=tuple(named.items()),
+        )
 
     @property
     def named(self) -> tuple[str, ...]:
         """All names that were given."""
+        in_roles = [name for _, names in self.roles for name in names]
         one_each = (self.text, self.label, self.group)
-        return (*(name for name in one_each if name is not None), *self.slices)
+        given = (*(name for name in one_each if name is not None), *self.slices, *in_roles)
+        return tuple(dict.fromkeys(given))
+
+
+def _only(names: tuple[str, ...] | None) -> str | None:
+    return names[0] if names is not None and len(names) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +97,10 @@ def choose_columns(
             f"{source} has one column only, {in_words(columns)}; a text and a label are needed. "
             "Separate them by a comma, semicolon, tab or bar."
         )
-    taken_text = _position(columns, asked.text, "--text", source)
-    taken_label = _position(columns, asked.label, "--label", source)
-    group = _position(columns, asked.group, "--group", source)
-    slices = tuple(_slice_positions(columns, asked.slices, source))
+    taken_text = position_of(columns, asked.text, "--text", source)
+    taken_label = position_of(columns, asked.label, "--label", source)
+    group = position_of(columns, asked.group, "--group", source)
+    slices = tuple(slice_positions(columns, asked.slices, source))
     others = frozenset(slices if group is None else (group, *slices))
     guess = guess_columns(columns, rows, text=taken_text, label=taken_label, others=others)
     if AMBIGUOUS in (guess.text, guess.label) or guess.text == guess.label:
@@ -83,9 +112,10 @@ def choose_columns(
     return replace(guess, group=group, slices=slices)
 
 
-def _slice_positions(columns: Sequence[str], slices: Sequence[str], source: str) -> Iterator[int]:
+def slice_positions(columns: Sequence[str], slices: Sequence[str], source: str) -> Iterator[int]:
+    """Where the columns of slices are, in their order."""
     for name in slices:
-        at = _position(columns, name, "the slice", source)
+        at = position_of(columns, name, "the slice", source)
         if at is not None:
             yield at
 
@@ -121,8 +151,8 @@ def guess_columns(
     named_label = _by_name(columns, LABEL_NAMES, text, others) if label is None else label
     if named_text is not None and named_label is not None:
         return Guess(named_text, named_label, "guessed by name")
-    by_text = _longest(rows, {named_label, *others}) if named_text is None else named_text
-    by_label = _fewest(rows, {by_text, *others}) if named_label is None else named_label
+    by_text = longest(rows, {named_label, *others}) if named_text is None else named_text
+    by_label = fewest(rows, {by_text, *others}) if named_label is None else named_label
     return Guess(by_text, by_label, "guessed by content")
 
 
@@ -131,7 +161,8 @@ def few_distinct(values: Sequence[object]) -> bool:
     return bool(values) and 2 * len({str(value) for value in values}) <= len(values)
 
 
-def _position(columns: Sequence[str], name: str | None, option: str, source: str) -> int | None:
+def position_of(columns: Sequence[str], name: str | None, option: str, source: str) -> int | None:
+    """Where a named column is; NotFound with the nearest name and the list."""
     if name is None:
         return None
     if name in columns:
@@ -157,7 +188,7 @@ def _by_name(
     return None
 
 
-def _longest(rows: Sequence[Sequence[object]], without: Collection[int | None]) -> int:
+def longest(rows: Sequence[Sequence[object]], without: Collection[int | None]) -> int:
     """The column of clearly the longest strings, among those that do not repeat as labels do."""
     columns = _columns(rows, without)
     distinct = {at: column for at, column in columns.items() if not few_distinct(column)}
@@ -173,7 +204,7 @@ def _longest(rows: Sequence[Sequence[object]], without: Collection[int | None]) 
     return ranked[0]
 
 
-def _fewest(rows: Sequence[Sequence[object]], without: Collection[int | None]) -> int:
+def fewest(rows: Sequence[Sequence[object]], without: Collection[int | None]) -> int:
     """The only other column, or else the only one whose values repeat as labels do."""
     columns = _columns(rows, without)
     if len(columns) == 1:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from cache.errors import BadInput
 from evaluators.reading.columns import guess_columns
-from evaluators.reading.encoding import detect_encoding
+from evaluators.reading.encoding import detect_encoding, open_text
 from evaluators.reading.header import is_header, name_columns
 from evaluators.reading.table import Record, Table, peek
 
@@ -55,7 +55,7 @@ def read_delimited(path: Path, *, delimiter: str, named: Collection[str] = ()) -
 
 
 def _start(path: Path, encoding: str) -> str:
-    with path.open(encoding=encoding) as file:
+    with open_text(path, encoding) as file:
         return file.read(SNIFFED_CHARACTERS)
 
 
@@ -129,7 +129,7 @@ def _long_fields() -> Iterator[None]:
 
 def _records(path: Path, encoding: str, dialect: Dialect) -> Iterator[Record]:
     """Every row that is not blank, with the line on which it begins."""
-    with path.open(encoding=encoding, newline="") as file, _long_fields():
+    with open_text(path, encoding, newline="") as file, _long_fields():
         reader = csv.reader(file, delimiter=dialect.delimiter, quoting=dialect.quoting, strict=True)
         line = 1
         while True:

@@ -1,8 +1,12 @@
 """Which encoding is a text file in? Decided by decoding all of it, in constant memory."""
 
 import codecs
+import gzip
+import io
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO, TextIO, cast
 
 from cache.errors import BadInput
 
@@ -16,13 +20,38 @@ BYTE_ORDER_MARKS = (
 CHUNK_BYTES = 1 << 20
 
 
+def open_bytes(path: Path) -> BinaryIO:
+    """A file's bytes, unpacked where its name ends in .gz."""
+    if path.suffix.casefold() == ".gz":
+        return cast(BinaryIO, gzip.open(path, "rb"))
+    return path.open("rb")
+
+
+def open_text(path: Path, encoding: str, *, newline: str | None = None) -> TextIO:
+    """A file's text, unpacked where its name ends in .gz."""
+    return io.TextIOWrapper(open_bytes(path), encoding=encoding, newline=newline)
+
+
+def format_of(path: Path) -> str:
+    """The suffix in lower case that tells the format: `.csv` of reviews.CSV.gz."""
+    inner = Path(path.stem) if path.suffix.casefold() == ".gz" else path
+    return inner.suffix.casefold()
+
+
 def detect_encoding(path: Path) -> tuple[str, tuple[str, ...]]:
     """The encoding that decodes the whole file, and a note where it had to be assumed.
 
     A byte order mark decides; else UTF-8; else Latin-1 as browsers understand it, which is
     Windows-1252 (WHATWG Encoding Standard, section 4.2). NUL bytes are refused.
     """
-    mark = _marked(path)
+    try:
+        mark = _marked(path)
+        return _detected(path, mark)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise BadInput(f"{path} is no whole gzip file: {error}. Fetch it again.") from error
+
+
+def _detected(path: Path, mark: str | None) -> tuple[str, tuple[str, ...]]:
     if mark:
         _refuse_undecodable(path, mark)
         return mark, () if mark == "utf-8-sig" else (f"encoding: {mark}, by its byte order mark",)
@@ -36,13 +65,13 @@ def detect_encoding(path: Path) -> tuple[str, tuple[str, ...]]:
 
 
 def _marked(path: Path) -> str | None:
-    with path.open("rb") as file:
+    with open_bytes(path) as file:
         start = file.read(4)
     return next((name for mark, name in BYTE_ORDER_MARKS if start.startswith(mark)), None)
 
 
 def _chunks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
+    with open_bytes(path) as file:
         while chunk := file.read(CHUNK_BYTES):
             yield chunk
 

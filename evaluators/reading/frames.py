@@ -7,15 +7,20 @@ from cache.errors import BadInput
 from evaluators.reading.json_records import object_table
 from evaluators.reading.table import Record, Table
 
-ALLOWED = "a list of dicts, a datasets.Dataset or a pandas.DataFrame"
+ALLOWED = "a list of dicts, a datasets.Dataset, a pandas.DataFrame or a polars.DataFrame"
+MEDIA_FEATURES = ("Image", "Audio")
 
 
 def table_of(data: object, *, name: str) -> Table:
-    """The records of a list of dicts, a Dataset or a DataFrame; imports neither library."""
+    """The records of a list of dicts, a Dataset or a DataFrame; imports none of the libraries."""
     kinds = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(data).__mro__}
     if "pandas.DataFrame" in kinds:
         return _frame_table(data, name)
-    if "datasets.Dataset" in kinds:
+    if "polars.DataFrame" in kinds:
+        return _polars_table(data, name)
+    if "polars.LazyFrame" in kinds:
+        raise BadInput(f"{name}: a LazyFrame holds no rows yet. Give data.collect().")
+    if kinds & {"datasets.Dataset", "datasets.IterableDataset"}:
         return dataset_table(data, name=name)
     if kinds & {"datasets.DatasetDict", "datasets.IterableDatasetDict"}:
         raise BadInput(f"{name}: a DatasetDict holds several splits. Give one: data['test'].")
@@ -26,14 +31,25 @@ def table_of(data: object, *, name: str) -> Table:
 
 
 def dataset_table(dataset: Any, *, name: str) -> Table:  # a datasets.Dataset, which has no types
-    """A `datasets.Dataset` as a stream, with the names of its ClassLabel columns."""
-    columns = tuple(dataset.column_names)
-    names = {
-        column: tuple(feature.names)
-        for column, feature in dataset.features.items()
-        if type(feature).__name__ == "ClassLabel"
-    }
+    """A data set of `datasets`, streamed or not, with the names behind its integer labels.
+
+    Images and sounds are not decoded: their cells are objects with the path or the bytes.
+    """
+    features = dataset.features
+    if features is None:
+        raise BadInput(f"{name}: a stream without features. Load it without streaming=True.")
+    for column, feature in features.items():
+        if type(feature).__name__ in MEDIA_FEATURES:
+            dataset = dataset.cast_column(column, type(feature)(decode=False))
+    names = {column: found for column, it in features.items() if (found := _class_names(it))}
+    columns = tuple(features)
     return Table(name, columns, _dataset_records(dataset), place="index", class_names=names)
+
+
+def _class_names(feature: Any) -> tuple[str, ...]:
+    """The names of a ClassLabel, or of a list of them."""
+    inner = getattr(feature, "feature", feature)
+    return tuple(inner.names) if type(inner).__name__ == "ClassLabel" else ()
 
 
 def _dataset_records(dataset: Any) -> Iterator[Record]:
@@ -53,6 +69,11 @@ def _frame_table(frame: Any, name: str) -> Table:  # a pandas.DataFrame, which h
         for at in range(len(columns))
     ]
     return Table(name, columns, enumerate(zip(*listed, strict=True)), place="index")
+
+
+def _polars_table(frame: Any, name: str) -> Table:  # a polars.DataFrame, as a stream of its rows
+    columns = tuple(frame.columns)
+    return Table(name, columns, enumerate(frame.iter_rows()), place="index")
 
 
 def _with_missing(values: list[object], present: list[bool]) -> list[object]:

@@ -7,35 +7,42 @@ from datasets.exceptions import DatasetsError
 
 from cache.errors import AccessRequired, BadInput, NotFound, SourceUnavailable
 from evaluators.reading.frames import dataset_table
-from evaluators.reading.table import Table, first_line, in_words
-
-PREFERRED_SPLITS = ("test", "validation", "dev")
+from evaluators.reading.splits import Splits, chosen_splits
+from evaluators.reading.table import Table, first_line
 
 
 def read_hub(source: str, *, split: str | None) -> Table:
     """`owner/name` or `owner/name:config`, with a split such as `test[:500]`.
 
-    Without a split: the only one, else the test split, else the validation split; and a note.
+    Without a split: the only one, else the test split, else the validation split, else the
+    training split with a warning; and a note.
     """
-    path, _, config = source.partition(":")
-    chosen, notes = (split, ()) if split else _default_split(path, config or None, source)
+    path, config = _named(source)
+    splits = None if split else hub_splits(source)
+    chosen = split or (splits.evidence if splits else "")
     try:
-        dataset = load_dataset(path, config or None, split=chosen)
+        dataset = load_dataset(path, config, split=chosen)
     except (OSError, ValueError, DatasetsError) as error:
         raise _unreadable(source, error) from error
     table = dataset_table(dataset, name=f"{source} {chosen}")
-    return replace(table, notes=notes, dataset=path)
+    return replace(
+        table, notes=(splits.note,) if splits else (), dataset=path, split=chosen.partition("[")[0]
+    )
 
 
-def _default_split(path: str, config: str | None, source: str) -> tuple[str, tuple[str, ...]]:
+def hub_splits(source: str) -> Splits:
+    """The splits of a data set on the Hub, and which one certifies."""
+    path, config = _named(source)
     try:
-        splits = list(get_dataset_split_names(path, config))
+        names = list(get_dataset_split_names(path, config))
     except (OSError, ValueError, DatasetsError) as error:
         raise _unreadable(source, error) from error
-    known = splits if len(splits) == 1 else [name for name in PREFERRED_SPLITS if name in splits]
-    if not known:
-        raise BadInput(f"{source} has the splits {in_words(splits)}. Choose one with --split.")
-    return known[0], (f"split: {known[0]!r} of {in_words(splits)}",)
+    return chosen_splits(names, None, source)
+
+
+def _named(source: str) -> tuple[str, str | None]:
+    path, _, config = source.partition(":")
+    return path, config or None
 
 
 def _unreadable(source: str, error: Exception) -> Exception:

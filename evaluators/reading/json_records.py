@@ -2,18 +2,28 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from cache.errors import BadInput
-from evaluators.reading.encoding import detect_encoding
+from evaluators.reading.documents import read_document
+from evaluators.reading.encoding import detect_encoding, format_of, open_text
 from evaluators.reading.table import Table, first_line, peek
 
 EXAMPLE = 'Write one object a line: {"text": "...", "label": "..."}'
 
 
-def read_json(path: Path) -> Table:
-    """A `.jsonl` or `.json` file; a list of objects is read as a whole, lines as a stream."""
+def read_json(path: Path, *, split: str | None = None) -> Table:
+    """A `.jsonl` or `.json` file; a list or one object is read as a whole, lines as a stream.
+
+    Of an object with several splits, `split` is read.
+    """
     encoding, notes = detect_encoding(path)
+    document = whole_object(path, encoding) if format_of(path) == ".json" else None
+    table = None if document is None else read_document(path, document, split=split)
+    if table is not None:
+        return replace(table, notes=(*notes, *table.notes))
     read, place = (_items, "item") if _is_list(path, encoding) else (_lines, "line")
     objects = read(path, encoding)
     return object_table(objects, name=path.name, place=place, notes=notes, source=str(path))
@@ -53,13 +63,41 @@ def _checked(
         yield at, {str(key): item for key, item in value.items()}
 
 
+def whole_object(path: Path, encoding: str) -> dict[str, Any] | None:
+    """The one object that a file is; None for a list, and for several objects, one a line."""
+    with open_text(path, encoding) as file:
+        start = next((line.strip() for line in file if line.strip()), "")
+        more = next((True for line in file if line.strip()), False)
+    if not start.startswith("{") or (more and start.endswith("}") and _is_json(start)):
+        return None
+    try:
+        found = json.loads(_text(path, encoding))
+    except (json.JSONDecodeError, RecursionError) as error:
+        line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
+        raise _unreadable(path, line, error) from error
+    return found if isinstance(found, dict) else None
+
+
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _text(path: Path, encoding: str) -> str:
+    with open_text(path, encoding) as file:
+        return file.read()
+
+
 def _is_list(path: Path, encoding: str) -> bool:
-    with path.open(encoding=encoding) as file:
+    with open_text(path, encoding) as file:
         return next((line.lstrip()[0] == "[" for line in file if line.strip()), False)
 
 
 def _lines(path: Path, encoding: str) -> Iterator[tuple[int, object]]:
-    with path.open(encoding=encoding) as file:
+    with open_text(path, encoding) as file:
         for line, text in enumerate(file, start=1):
             if not text.strip():
                 continue
@@ -71,7 +109,7 @@ def _lines(path: Path, encoding: str) -> Iterator[tuple[int, object]]:
 
 def _items(path: Path, encoding: str) -> Iterator[tuple[int, object]]:
     try:
-        items = json.loads(path.read_text(encoding))
+        items = json.loads(_text(path, encoding))
     except (json.JSONDecodeError, RecursionError) as error:
         line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
         raise _unreadable(path, line, error) from error

@@ -1,11 +1,12 @@
-"""Parquet files. The home of pyarrow."""
+"""Parquet and Arrow (feather) files. The home of pyarrow."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow
+import pyarrow.ipc
 import pyarrow.parquet
 
 from cache.errors import BadInput
@@ -20,26 +21,61 @@ def read_parquet(path: Path) -> Table:
         file = pyarrow.parquet.ParquetFile(path)
     except pyarrow.ArrowException as error:
         raise BadInput(f"{path} is no parquet file: {first_line(error)}.") from error
-    columns = tuple(file.schema_arrow.names)
-    names = _class_names(file.schema_arrow.metadata or {})
-    return Table(path.name, columns, _records(file), place="row", class_names=names)
+    return _table(path, file.schema_arrow, file.iter_batches(batch_size=BATCH_ROWS))
 
 
-def _records(file: Any) -> Iterator[Record]:  # a ParquetFile: pyarrow ships no types
+def read_arrow(path: Path) -> Table:
+    """An Arrow file or stream as `datasets` saves them, or a feather file (version 2)."""
+    try:
+        source = pyarrow.memory_map(str(path))
+        try:
+            file = pyarrow.ipc.open_file(source)
+            batches = (file.get_batch(at) for at in range(file.num_record_batches))
+        except pyarrow.ArrowInvalid:
+            source.seek(0)
+            file = batches = pyarrow.ipc.open_stream(source)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise BadInput(f"{path} is no arrow or feather file: {first_line(error)}.") from error
+    return _table(path, file.schema, batches)
+
+
+# Any: pyarrow ships no types.
+def _table(path: Path, schema: Any, batches: Iterable[Any]) -> Table:
+    names = _class_names(schema.metadata or {})
+    columns = tuple(schema.names)
+    records = _records(path, batches)
+    return Table(
+        path.name, columns, records, place="row", class_names=names, folder=path.parent
+    )  # fmt: skip
+
+
+def _records(path: Path, batches: Iterable[Any]) -> Iterator[Record]:
     row = 0
-    for batch in file.iter_batches(batch_size=BATCH_ROWS):
+    for batch in _readable(path, batches):
         for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
             row += 1
             yield row, values
 
 
+def _readable(path: Path, batches: Iterable[Any]) -> Iterator[Any]:
+    try:
+        yield from batches
+    except (pyarrow.ArrowException, OSError) as error:
+        raise BadInput(f"{path} is damaged: {first_line(error)}. Fetch it again.") from error
+
+
 def _class_names(metadata: Mapping[bytes, bytes]) -> dict[str, Sequence[str]]:
-    """Class names as `datasets.Dataset.to_parquet` keeps them in the file's metadata."""
+    """Class names as `datasets` keeps them in a file's metadata, those in lists too."""
     try:
         features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
+        inner = {
+            column: feature.get("feature", feature)
+            for column, feature in features.items()
+            if isinstance(feature, dict)
+        }
         return {
             column: feature["names"]
-            for column, feature in features.items()
+            for column, feature in inner.items()
             if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
         }
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
+from pathlib import Path
 
 Record = tuple[int, tuple[object, ...]]
 """Where a record stands (a line, a row or an index), and its values in the columns' order."""
@@ -17,7 +18,9 @@ class Table:
     """Column names and records of one source; `records` can be walked once.
 
     `place` is what a record's number counts. `class_names` are the names behind integer labels,
-    where the source knows them. `dataset` is the id of a data set on the Hub.
+    where the source knows them. `dataset` is the id of a data set on the Hub. `task` is what the
+    format itself is made for (SQuAD, CoNLL, a folder of images), `split` the one that was read.
+    Files in cells are named relative to `folder`. `corpus` are a retrieval's documents by id.
     """
 
     name: str
@@ -27,6 +30,10 @@ class Table:
     notes: tuple[str, ...] = ()
     class_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     dataset: str | None = None
+    task: str | None = None
+    split: str | None = None
+    folder: Path | None = None
+    corpus: Mapping[str, str] = field(default_factory=dict)
 
 
 def peek(records: Iterable[Record]) -> tuple[list[Record], Iterator[Record]]:

@@ -7,6 +7,7 @@ from catalog.model import Model
 from evaluators.artifact import GRAPH_FILE, link_or_copy
 from evaluators.candidate import Recipe
 from evaluators.recipes.planning import Layout, can_export, shared_bytes
+from evaluators.task import Task
 
 LAYOUT = Layout(12_634, 16_536)
 
@@ -25,7 +26,7 @@ class OnnxRuntimeFp32:
         return 4 * (model.n_parameters or 0) + LAYOUT.bytes_for(model) + shared_bytes(model)
 
     def build(
-        self, recipe: Recipe, source: Path, folder: Path, *, graph: Path | None
+        self, recipe: Recipe, source: Path, folder: Path, *, graph: Path | None, task: Task
     ) -> Mapping[str, str]:
         """Share the graph's file."""
         assert graph is not None

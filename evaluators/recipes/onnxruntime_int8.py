@@ -8,6 +8,7 @@ from catalog.model import Model
 from evaluators.artifact import GRAPH_FILE
 from evaluators.candidate import Recipe
 from evaluators.recipes.planning import Layout, can_export, shared_bytes
+from evaluators.task import Task
 
 LAYOUT = Layout(23_447, 29_045, 95.2)
 
@@ -26,7 +27,7 @@ class OnnxRuntimeInt8:
         return (model.n_parameters or 0) + LAYOUT.bytes_for(model) + shared_bytes(model)
 
     def build(
-        self, recipe: Recipe, source: Path, folder: Path, *, graph: Path | None
+        self, recipe: Recipe, source: Path, folder: Path, *, graph: Path | None, task: Task
     ) -> Mapping[str, str]:
         """Write the quantized graph."""
         import onnx

@@ -8,6 +8,7 @@ from evaluators.artifact import GRAPH_FILE
 from evaluators.candidate import Recipe
 from evaluators.measurement import CandidateFailed, State
 from evaluators.recipes.planning import installed, shared_bytes
+from evaluators.task import Task
 
 PRECISIONS = {"int8": "int8", "quantized": "int8", "fp16": "fp16", "float16": "fp16", "q4": "int4"}
 """How exporters name the precision in a file's name."""
@@ -33,7 +34,7 @@ class OnnxRuntimeRepository:
         return sizes.get(recipe.file or "", 0) + shared_bytes(model)
 
     def build(
-        self, recipe: Recipe, source: Path, folder: Path, *, graph: Path | None
+        self, recipe: Recipe, source: Path, folder: Path, *, graph: Path | None, task: Task
     ) -> Mapping[str, str]:
         """Link the file, once it is known to hold all of its weights."""
         assert recipe.file is not None

@@ -8,6 +8,7 @@ from evaluators.candidate import Recipe
 from evaluators.measurement import CandidateFailed, State
 from evaluators.recipes.openvino_fp32 import MODEL_FILE, can_convert
 from evaluators.recipes.planning import Layout, shared_bytes
+from evaluators.task import Task
 
 LAYOUT = Layout(66_743, 63_942)
 
@@ -26,7 +27,7 @@ class OpenVINOBf16:
         return 2 * (model.n_parameters or 0) + LAYOUT.bytes_for(model) + shared_bytes(model)
 
     def build(
-        self, recipe: Recipe, source: Path, folder: Path, *, graph: Path | None
+        self, recipe: Recipe, source: Path, folder: Path, *, graph: Path | None, task: Task
     ) -> Mapping[str, str]:
         """Convert the ONNX graph; CandidateFailed (unsupported) where bfloat16 is not computed."""
         import openvino

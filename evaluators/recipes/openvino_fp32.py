@@ -6,6 +6,7 @@ from pathlib import Path
 from catalog.model import Model
 from evaluators.candidate import Recipe
 from evaluators.recipes.planning import Layout, can_export, installed, shared_bytes
+from evaluators.task import Task
 
 MODEL_FILE = "model.xml"
 LAYOUT = Layout(59_523, 52_063)
@@ -25,7 +26,7 @@ class OpenVINOFp32:
         return 4 * (model.n_parameters or 0) + LAYOUT.bytes_for(model) + shared_bytes(model)
 
     def build(
-        self, recipe: Recipe, source: Path, folder: Path, *, graph: Path | None
+        self, recipe: Recipe, source: Path, folder: Path, *, graph: Path | None, task: Task
     ) -> Mapping[str, str]:
         """Convert the ONNX graph, so that loading does not."""
         import openvino

@@ -7,6 +7,7 @@ from catalog.model import Model
 from evaluators.candidate import Recipe
 from evaluators.recipes.openvino_fp32 import MODEL_FILE, can_convert
 from evaluators.recipes.planning import Layout, installed, n_vocabulary, shared_bytes
+from evaluators.task import Task
 
 LAYOUT = Layout(74_522, 69_831, 73.7)
 
@@ -27,7 +28,7 @@ class OpenVINOInt8:
         return (model.n_parameters or 0) + scales + LAYOUT.bytes_for(model) + shared_bytes(model)
 
     def build(
-        self, recipe: Recipe, source: Path, folder: Path, *, graph: Path | None
+        self, recipe: Recipe, source: Path, folder: Path, *, graph: Path | None, task: Task
     ) -> Mapping[str, str]:
         """Compress the weights of the ONNX graph."""
         import nncf

@@ -7,6 +7,7 @@ from catalog.model import BYTES_BY_DTYPE, Model
 from evaluators.candidate import Recipe
 from evaluators.recipes.planning import has_weights, shared_bytes, stored_bytes
 from evaluators.recipes.torch_fp32 import link_repository
+from evaluators.task import Task
 
 HEADER_BYTES_BY_TENSOR = 130
 
@@ -32,7 +33,7 @@ class TorchBf16:
         return max(stored + narrower, header) + shared_bytes(model)
 
     def build(
-        self, recipe: Recipe, source: Path, folder: Path, *, graph: Path | None
+        self, recipe: Recipe, source: Path, folder: Path, *, graph: Path | None, task: Task
     ) -> Mapping[str, str]:
         """Link weights that are stored in 16 bits, else write a copy in bfloat16."""
         from evaluators.repository import header_tensors, weight_files
@@ -42,7 +43,7 @@ class TorchBf16:
             for file in weight_files(source)
             for tensor in header_tensors(file).values()
         }
-        link_repository(source, folder)
+        link_repository(source, folder, task)
         if dtypes & {"F32", "F64"}:
             _narrow(source, folder)
         return {"dtype": "bfloat16"}

@@ -7,6 +7,7 @@ from catalog.model import Model
 from catalog.plan import INDEX
 from evaluators.candidate import Recipe
 from evaluators.recipes.planning import has_weights, shared_bytes
+from evaluators.task import Task
 
 
 class TorchFp32:
@@ -24,19 +25,19 @@ class TorchFp32:
         return sum(file.size_bytes for file in files) + shared_bytes(model)
 
     def build(
-        self, recipe: Recipe, source: Path, folder: Path, *, graph: Path | None
+        self, recipe: Recipe, source: Path, folder: Path, *, graph: Path | None, task: Task
     ) -> Mapping[str, str]:
         """Link the repository's files."""
-        link_repository(source, folder)
+        link_repository(source, folder, task)
         return {"dtype": "float32"}
 
 
-def link_repository(source: Path, folder: Path) -> None:
+def link_repository(source: Path, folder: Path, task: Task) -> None:
     """Links in `folder` to the config and the weights, checked to be one model."""
     from evaluators.repository import loaded_name, weight_files
     from evaluators.torch_model import check_parameters
 
-    check_parameters(source)
+    check_parameters(source, task)
     index = source / INDEX
     for file in [source / "config.json", *weight_files(source), *([index] * index.is_file())]:
         (folder / loaded_name(file)).symlink_to(file.resolve())

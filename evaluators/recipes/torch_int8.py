@@ -13,6 +13,7 @@ from evaluators.recipes.planning import (
     n_linear,
     shared_bytes,
 )
+from evaluators.task import Task
 
 LAYOUT = Layout(1955, 2507, 90.2)
 
@@ -34,7 +35,7 @@ class TorchInt8:
         return weights + LAYOUT.bytes_for(model) + config + shared_bytes(model)
 
     def build(
-        self, recipe: Recipe, source: Path, folder: Path, *, graph: Path | None
+        self, recipe: Recipe, source: Path, folder: Path, *, graph: Path | None, task: Task
     ) -> Mapping[str, str]:
         """Store int8 values and scales as safetensors: nothing is unpickled later."""
         import torch
@@ -43,5 +44,5 @@ class TorchInt8:
         from evaluators.torch_model import load_pretrained
 
         (folder / "config.json").symlink_to((source / "config.json").resolve())
-        save(quantize(load_pretrained(source, dtype=torch.float32)), folder)
+        save(quantize(load_pretrained(source, task, dtype=torch.float32)), folder)
         return {"dtype": "int8"}

@@ -15,6 +15,7 @@ from cache.errors import RecommenderError
 
 COMMANDS = (
     "find",
+    "data",
     "why",
     "measure",
     "fits",

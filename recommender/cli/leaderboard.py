@@ -1,6 +1,7 @@
 """`recommender leaderboard`: what the store knows about a task and its rows."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,21 +17,16 @@ from recommender.cli.options import data_options, output_options, parse_label_ma
 @output_options
 def command(
     data: str,
-    task: str,
-    text: str | None,
-    label: str | None,
-    split: str | None,
     label_map: str | None,
     form: str | None,
     output: Path | None,
     quiet: bool,
     verbose: bool,
+    **read: Any,  # how the rows are read: click hands the options of `leaderboard` over by name
 ) -> int:
     """Rank all that was ever measured on the rows of DATA; measures nothing."""
     from recommender.api import leaderboard
 
-    board = leaderboard(
-        data, task=task, text=text, label=label, split=split, label_map=parse_label_map(label_map)
-    )
+    board = leaderboard(data, label_map=parse_label_map(label_map), **read)
     show(board, form, output, verbose=True)
     return 0

@@ -41,13 +41,25 @@ def _megabytes(context: click.Context, option: click.Parameter, given: str | Non
         return parse_bytes(given) / 1e6
 
 
+def _columns(
+    context: click.Context, option: click.Parameter, given: tuple[str, ...]
+) -> dict[str, str]:
+    """The columns by role."""
+    from cache.errors import BadInput
+
+    pairs = [pair.partition("=") for pair in given]
+    wrong = next((f"{a}{sign}{b}" for a, sign, b in pairs if not (a and sign and b)), None)
+    if wrong is not None:
+        raise BadInput(f"--column {wrong!r} names no role; write --column ROLE=COLUMN")
+    return {role.strip(): column.strip() for role, _, column in pairs}
+
+
 data_options = options(
     click.argument("data"),
     click.option(
         "--task",
-        default="text-classification",
-        show_default=True,
-        help="What must be done: a Hub pipeline tag.",
+        metavar="TASK",
+        help="What must be done: a Hub pipeline tag. Guessed by default, and said.",
     ),
     click.option(
         "--text", metavar="COLUMN", help="The column with the texts. Guessed by default, and said."
@@ -56,6 +68,14 @@ data_options = options(
         "--label",
         metavar="COLUMN",
         help="The column with the labels. Guessed by default, and said.",
+    ),
+    click.option(
+        "--column",
+        "columns",
+        multiple=True,
+        metavar="ROLE=COLUMN",
+        callback=_columns,
+        help="The column of another role, as in 'text_pair=hypothesis'. Repeatable.",
     ),
     click.option(
         "--split", metavar="SPLIT", help="The split of a Hub data set, as in 'test[:500]'."

@@ -27,15 +27,20 @@ class Condition:
     """One quality that a query bounds, without its bound: what a line of the ledger names.
 
     label: the class of precision, recall or f1. slice: (column, value), only these rows count.
-    relative: to the baseline, by a factor ("times") or a margin ("minus").
+    relative: to the baseline, by a factor ("times") or a margin ("minus"). of_rows: the metric is
+    computed from answers that are no labels, by the task's own measure; a label is then a part
+    that it is asked of (a type of entity).
     """
 
     metric: str
     label: str | None = None
     slice: tuple[str, str] | None = None
     relative: Relative = ""
+    of_rows: bool = False
 
     def __post_init__(self) -> None:
+        if self.of_rows:
+            return
         if (self.label is not None) != (self.metric in CLASS_METRICS):
             judged = "needs a class" if self.label is None else f"judges no class {self.label!r}"
             raise ValueError(f"{self.metric} {judged}; {sorted(CLASS_METRICS)} judge one")

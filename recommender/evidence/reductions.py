@@ -13,6 +13,7 @@ from recommender.evidence.scores import (
     PRIOR_MOMENT,
     RATIO,
     SOME_ROWS,
+    Corners,
     Reduction,
 )
 from recommender.evidence.wealth import Floats
@@ -100,6 +101,30 @@ def reduction_of_values(
     bernoulli = binary and not relative
     gain, cost = _by_unit(gain, units, weights), _by_unit(cost, units, weights)
     return Reduction(gain, cost, corners, bernoulli=bernoulli, prior_moment=moment)
+
+
+def reduction_of_statistics(
+    gain: Floats,
+    cost: Floats,
+    corners: Corners,
+    *,
+    counted: Bools | None = None,
+    units: Sequence[int] | None = None,
+    weights: Sequence[float] | None = None,
+) -> Reduction:
+    """A ratio of two sums whose pairs (gain, cost) lie in the hull of `corners`, row by row.
+
+    gain, cost: (n,). A row may say nothing, so (0, 0) is a corner too. The rest is as in
+    `reduction_of_values`: a unit's pair is the mean over its rows, which the hull holds as well.
+    """
+    if counted is not None:
+        gain, cost = gain * counted, cost * counted
+    return Reduction(
+        _by_unit(gain, units, weights),
+        _by_unit(cost, units, weights),
+        tuple(dict.fromkeys(((0.0, 0.0), *corners))),
+        bernoulli=False,
+    )
 
 
 def micro_f1(

@@ -13,6 +13,7 @@ from evaluators.quality.bootstrap import bootstrap_interval
 from evaluators.quality.counts import FORMULAS, Counts
 from evaluators.quality.score import quality, wilson
 from evaluators.quality.specs import METRICS, MetricSpec, check_metric, metric_spec
+from evaluators.quality.tasks import registered_names
 
 ROOT = Path(__file__).parents[2]
 THREE = ["a", "b", "c"]
@@ -62,9 +63,10 @@ def test_rows_must_match(answers, references, message):
 
 
 def test_every_registered_metric_is_known_to_the_plan():
-    """The light table and the entry points name the same metrics."""
+    """Each entry point is in the light tables of metrics."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    assert set(METRICS) == set(project["project"]["entry-points"]["recommender.metrics"])
+    lines = set(project["project"]["entry-points"]["recommender.metrics"])
+    assert set(METRICS) <= lines <= registered_names()
 
 
 def test_a_known_metric_has_its_range():

@@ -150,7 +150,7 @@ def test_two_spellings_of_a_number_among_names_are_refused():
         ([("a", "x"), ("b", None)], "index 1: 1 row has no label"),
         ([("a", "x"), (None, "y"), (float("nan"), "y")], "index 1, 2: 2 rows have no text"),
         ([(" ", "x")] * 9, "index 0, 1, 2, 3, 4, ...: 9 rows have no text"),
-        ([("a", ["x", "y"])], "index 0: list where one text or label"),
+        ([("a", "x"), ("b", ["x", "y"])], "index 1: list where one text or label"),
         ([("a\0b", "x")], "index 0: a NUL"),
         ([("a\ud800", "x")], "lone surrogate"),
         ([("a", "x"), ("b", "x")], "all 2 rows have the label 'x'"),

@@ -24,6 +24,7 @@ from catalog.crawl import CrawlProgress
 from catalog.model import Model
 from catalog.policy import Refusal
 from catalog.store import Catalog
+from catalog.synthetic import SyntheticHub
 from catalog.testing import LoopbackHub
 from evaluators.testing import WORDS, make_bert
 from recommender import cli
@@ -133,6 +134,7 @@ def test_a_listing_is_filtered(run: Run, arguments: str, found: str) -> None:
         (("list", "--labels", 'a,"b'), "is no list of names"),
         (("show", "demo/m11"), "demo/m1"),
         (("crawl", "--all", "--limit", "3"), "exclude each other"),
+        (("crawl", "--time-limit", "0"), "must be more than 0"),
         (("import", "nothing.gz"), "catalog export"),
         (("import", __file__), "is no whole exported catalog"),
         (("export", "/nowhere/at/all.gz"), "cannot write"),
@@ -225,13 +227,34 @@ def test_what_could_not_be_read_is_shown(run: Run) -> None:
 def test_export_and_import_carry_a_catalog(run: Run, home: Path) -> None:
     """What was written in one home is listed in another, and a selection is only that."""
     other, file = home / "other", home / "mit.gz"
-    assert "wrote 2 models" in run("export", file, "--license", "mit")[1]
+    told = run("export", file, "--license", "mit")[1].splitlines()
+    assert told[0].startswith(f"wrote 2 models to {file} (0.0")
+    assert told[1].startswith("1 of them can be run without network")
     _, out, _ = run("import", file, home=other)
     assert out.startswith("2 models from 20")
     assert [row["id"] for row in json.loads(run("list", "--format", "json", home=other)[1])] == [
         "demo/m3",
         "demo/m1",
     ]
+
+
+def test_a_replaced_snapshot_is_listed_as_it_is_now(run: Run, home: Path) -> None:
+    """It is read by `catalog list` itself, once; where it is lost, what was read is listed."""
+    other, file = home / "other", home / "all.gz"
+    listing = ("list", "--source", f"snapshot:{file}", "--format", "json")
+    for license, more, found, said in (
+        ("mit", (), [3, 1], 1),
+        ("apache-2.0", ("--task", TASK), [2], 1),
+        ("", (), [2], 0),
+    ):
+        if license:
+            run("export", file, "--license", license)
+        _, out, err = run(*listing, *more, home=other)
+        assert [row["id"] for row in json.loads(out)] == [f"demo/m{n}" for n in found]
+        assert err.count(f"reading {file}") == said
+    file.unlink()
+    assert len(json.loads(run(*listing, home=other)[1])) == 1
+    assert "catalog export" in run(*listing, home=home / "third")[2]
 
 
 def test_listing_loads_no_heavy_library(home: Path) -> None:
@@ -273,6 +296,21 @@ def test_what_one_machine_crawled_another_answers_without_network(tmp_path: Path
     assert "demo/tiny" in _recommender(theirs, "catalog", "list").stdout
     assert _recommender(theirs, *search).stdout.startswith("demo/tiny@")
     assert len(hub.requests) == n_asked
+
+
+def test_a_crawl_says_what_it_leaves_open(run: Run, tmp_path: Path) -> None:
+    """Too little time; only changes, which tell of nothing deleted; and numbers in words."""
+    with SyntheticHub(1, page_size=1) as small, SyntheticHub(40, page_size=10) as large:
+        crawl = ("crawl", "--all", "--task", "all", "--source")
+        _, out, _ = run(*crawl, f"hub:{large.endpoint}", "--time-limit", "0.001")
+        assert out.endswith(
+            ": 10 models, 0 refused, not yet at the end: run the same command to go on\n"
+        )
+        assert run(*crawl, f"hub:{small.endpoint}")[1].endswith(": 1 model, 0 refused\n")
+        _, out, err = run(*crawl, f"hub:{small.endpoint}")
+    assert "changes only: what was deleted is seen with --fresh, last done 20" in out
+    assert out.count("\n") == 1
+    assert ": 1 model, 1 request, " in err
 
 
 def _sentence(number: int) -> str:

@@ -100,7 +100,7 @@ def test_the_prediction_is_near_what_a_worker_takes(models: Path, tmp_path: Path
     with Worker.start(threads=1) as worker:
         worker.build(
             Recipe("torch-fp32", "torch", "fp32"), source=models / "demo" / "ant",
-            folder=tmp_path / "built", task=plugin("tasks", "text-classification"),
+            folder=tmp_path / "built", task=plugin("tasks", "text-classification")().settings(),
             texts=["it was good"],
         )  # fmt: skip
         worker.load(tmp_path / "built")

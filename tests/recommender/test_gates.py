@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from catalog.exported import export_catalog
 from catalog.model import File, Model
 from catalog.policy import Refusal
+from catalog.store import Catalog
+from catalog.testing import LoopbackHub
 from evaluators.candidate import Candidate
 from evaluators.plugins import recipe_methods
 from recommender import plan
@@ -37,6 +40,7 @@ MODEL = Model(
     n_layers=6,
     license="mit",
     downloads=1000,
+    security="safe",
 )
 ASKED = Query.parse("accuracy >= 0.8", backends=("torch",))
 
@@ -206,6 +210,15 @@ def test_a_card_that_lies_about_its_size_is_a_warning() -> None:
     """It is judged by what its files hold, and the reader learns of it (fault F10)."""
     (warning,) = Gates().warnings([replace(MODEL, told_parameters=333_312), MODEL], ())
     assert warning.endswith("for demo/ant (333,312 told, 20,000,000 found)")
+
+
+def test_what_the_hub_did_not_scan_is_a_warning() -> None:
+    """Not to know how the scan ended keeps nobody out, and is told by name; folders have none."""
+    unknown = [replace(MODEL, id=f"demo/{i}", security=None) for i in range(4)]
+    (warning,) = Gates().warnings([MODEL, *unknown, replace(unknown[0], source="folder:/x")], ())
+    assert "not scanned by the Hub: demo/0, demo/1, demo/2 and 1 more (only" in warning
+    (warning,) = Gates().warnings([replace(unknown[0], source="snapshot:/all.gz")], ())
+    assert warning.startswith("not scanned by the Hub: demo/0 (")
 
 
 # ---------------------------------------------------------------------- memory as Linux tells it
@@ -380,6 +393,13 @@ def write_model(folder: Path, *, card: str = "license: mit", **config: Any) -> N
     (folder / "README.md").write_text(f"---\n{card}\n---\n")
 
 
+def write_rows(path: Path) -> Path:
+    """Two hundred labelled rows."""
+    rows = [{"text": f"it is {i}", "label": LABELS[i % 2]} for i in range(200)]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return path
+
+
 def test_the_plan_tells_who_is_left_out_and_what_to_beware_of(tmp_path: Path) -> None:
     """In the dry run's figures, before anything is run."""
     root = tmp_path / "models" / "demo"
@@ -388,9 +408,7 @@ def test_the_plan_tells_who_is_left_out_and_what_to_beware_of(tmp_path: Path) ->
     write_model(root / "child", card="license: mit\nbase_model: demo/nc")
     write_model(root / "code", auto_map={"AutoModel": "modeling.Evil"})
     write_model(root / "gptq", quantization_config={"quant_method": "gptq"})
-    rows = [{"text": f"it is {i}", "label": LABELS[i % 2]} for i in range(200)]
-    data = tmp_path / "sst2.jsonl"
-    data.write_text("\n".join(map(json.dumps, rows)))
+    data = write_rows(tmp_path / "sst2.jsonl")
     shown = plan(
         data, "accuracy >= 0.8", sources=[f"folder:{root.parent}"], commercial=True,
         home=tmp_path / "home",
@@ -404,3 +422,40 @@ def test_the_plan_tells_who_is_left_out_and_what_to_beware_of(tmp_path: Path) ->
     }
     assert "demo/child <- demo/nc is cc-by-nc-4.0" in found["demo/child"][1]
     assert any("demo/fine (sst2)" in warning for warning in shown.warnings)
+
+
+@pytest.mark.parametrize("more", [{}, {"models": ["demo/ant"]}], ids=["listed", "named"])
+def test_a_scan_that_ends_later_is_learnt(tmp_path: Path, more: dict[str, Any]) -> None:
+    """Until then the plan warns; then a finding turns the model down."""
+    ant, data = tmp_path / "zoo" / "demo" / "ant", write_rows(tmp_path / "rows.jsonl")
+    write_model(ant)
+    with LoopbackHub(tmp_path / "zoo") as hub:
+        asked: dict[str, Any] = {"sources": [f"hub:{hub.endpoint}"], "home": tmp_path / "home"}
+        (ant / ".hub.json").write_text(json.dumps({"securityRepoStatus": {"scansDone": False}}))
+        pending = plan(data, "accuracy >= 0.8", **asked, **more)
+        assert any("not scanned by the Hub: demo/ant (" in told for told in pending.warnings)
+        issues = [{"path": "pytorch_model.bin", "level": "unsafe"}]
+        found = {"securityRepoStatus": {"filesWithIssues": issues}}
+        (ant / ".hub.json").write_text(json.dumps(found))
+        ended = plan(data, "accuracy >= 0.8", **asked, **more)
+        assert [state for _, state, _ in ended.left_out] == ["flagged unsafe"]
+
+
+def test_a_snapshot_is_read_again_when_it_was_replaced(tmp_path: Path) -> None:
+    """Its models are those of the present file, and what no Hub scanned is told by name."""
+    file, data = tmp_path / "all.gz", write_rows(tmp_path / "rows.jsonl")
+
+    def planned(*models: Model, **more: Any) -> Any:
+        with Catalog(tmp_path / f"{models[0].id[5:]}.db") as other:
+            other.upsert(models)
+            export_catalog(other, file)
+        sources = [f"snapshot:{file}"]
+        return plan(data, "accuracy >= 0.8", sources=sources, home=tmp_path / "home", **more)
+
+    first = planned(replace(MODEL, security=None))
+    assert {name.partition("@")[0] for name, _ in first.candidates} == {"demo/ant"}
+    assert any("not scanned by the Hub: demo/ant (" in warning for warning in first.warnings)
+    second = planned(another("demo/bee"))
+    assert {name.partition("@")[0] for name, _ in second.candidates} == {"demo/bee"}
+    named = planned(another("demo/bee", license="apache-2.0", security=None), models=["demo/bee"])
+    assert any("not scanned by the Hub: demo/bee (" in warning for warning in named.warnings)

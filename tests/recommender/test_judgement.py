@@ -10,13 +10,15 @@ from recommender.bar import Asked, Bar, Screening
 from recommender.evidence.verdict import Verdict
 from recommender.facts import Facts
 from recommender.judgement import bounds_of, claims_of, judge
+from recommender.query import Query
 from recommender.requirement import Requirement
 
 N, GOAL = 1_000, log(1 / 0.001)
 
 
 def asked(*texts: str) -> tuple[Asked, ...]:
-    return tuple(Asked.of(Requirement.parse(text), "yes") for text in texts)
+    query = Query.parse((), positive="yes")
+    return tuple(Asked.of(Requirement.parse(text), query) for text in texts)
 
 
 def bar(*texts: str) -> Bar:
