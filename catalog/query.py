@@ -8,6 +8,8 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 
 from catalog import facets, words
 from catalog.known_sets import known
@@ -156,7 +158,8 @@ def _at_edges(connection: sqlite3.Connection, bounds: Bounds) -> int:
     cursor.row_factory = None
     query = f"SELECT number FROM models WHERE {bounds.column} BETWEEN ? AND ?"  # noqa: S608  # our own column names
     ranges = ((max(bounds.low, first), min(bounds.high, last)) for first, last in edges)
-    return facets.as_bits(number for two in ranges for (number,) in cursor.execute(query, two))
+    rows = chain.from_iterable(cursor.execute(query, two) for two in ranges)
+    return facets.as_bits(chain.from_iterable(rows))
 
 
 def _label_names(row: sqlite3.Row) -> tuple[str, ...]:
@@ -208,8 +211,15 @@ def _authored(connection: sqlite3.Connection, authors: Sequence[str]) -> int:
     cursor = connection.cursor()
     cursor.row_factory = None
     query = "SELECT number FROM models WHERE listed AND id >= ? AND id < ?"
-    bounds = ((f"{author}/", f"{author}0") for author in authors)  # 0 follows / in ASCII
-    return facets.as_bits(number for two in bounds for (number,) in cursor.execute(query, two))
+
+    def read(author: str) -> int:
+        bounds = (f"{author}/", f"{author}0")  # 0 follows / in ASCII
+        return facets.as_bits(chain.from_iterable(cursor.execute(query, bounds)))
+
+    found = 0
+    for author in authors:
+        found |= known(connection, ("author", author), partial(read, author))
+    return found
 
 
 def _descendants(connection: sqlite3.Connection, id: str) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cache.errors import BadInput
+from cache.key import JSONValue
 from cache.measurements import Measurements
 from cache.paths import Home
 from evaluators.reading.shapes import shape_of
@@ -32,6 +33,7 @@ def find(
     text: str | None = None,
     label: str | None = None,
     columns: Mapping[str, str | Sequence[str]] | None = None,
+    task_options: Mapping[str, JSONValue] | None = None,
     split: str | None = None,
     models: Sequence[str] = (),
     sources: Sequence[str] = ("hub",),
@@ -63,7 +65,8 @@ def find(
     `data` is a file (csv, tsv, jsonl, parquet, ...), a folder of images or sounds, a `datasets` id
     with `split`, a Dataset, a DataFrame, or a list of dicts. `task` is a Hub pipeline tag, guessed
     from the data if left out; `columns` maps a role of its rows to a column
-    (`{"text_pair": "hypothesis"}`). `require` holds texts as "accuracy >= 0.90" or
+    (`{"text_pair": "hypothesis"}`); `task_options` are the task's own settings, such as
+    `{"target_language": "de"}` (docs/data.md). `require` holds texts as "accuracy >= 0.90" or
     "latency_p95_ms <= 20". `models` are ids with an optional @REVISION, `sources` are "hub" or
     "folder:PATH". `explore` models larger than the choice are run as well, each in its smallest
     recipe, to show what more size would buy. `duplicates` ("drop" or "keep") and `group` (a
@@ -80,6 +83,7 @@ def find(
     query = Query.parse(
         require,
         task=task or DEFAULT_TASK,
+        task_options=dict(task_options or {}),
         minimize=minimize,
         models=names(models),
         sources=names(sources),
@@ -118,6 +122,7 @@ def plan(
     text: str | None = None,
     label: str | None = None,
     columns: Mapping[str, str | Sequence[str]] | None = None,
+    task_options: Mapping[str, JSONValue] | None = None,
     split: str | None = None,
     models: Sequence[str] = (),
     sources: Sequence[str] = ("hub",),
@@ -148,6 +153,7 @@ def plan(
     query = Query.parse(
         require,
         task=task or DEFAULT_TASK,
+        task_options=dict(task_options or {}),
         minimize=minimize,
         models=names(models),
         sources=names(sources),
@@ -182,6 +188,7 @@ def measure(
     text: str | None = None,
     label: str | None = None,
     columns: Mapping[str, str | Sequence[str]] | None = None,
+    task_options: Mapping[str, JSONValue] | None = None,
     split: str | None = None,
     sources: Sequence[str] = ("hub",),
     backends: Sequence[str] = (),
@@ -211,6 +218,7 @@ def measure(
     query = Query.parse(
         (),
         task=task or DEFAULT_TASK,
+        task_options=dict(task_options or {}),
         models=names(models),
         metrics=names(metrics),
         sources=names(sources),

@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cache.errors import BadInput
 from cache.measurements import Measurements
 from evaluators.candidate import Recipe
 from evaluators.hardware import machine
 from evaluators.labels import LabelMap, align
 from evaluators.measurement import CandidateFailed, Measurement, State
+from evaluators.plugins import task_method
 from evaluators.quality.score import quality
 from evaluators.samples import Samples
 from recommender.bench import conditions_key
@@ -67,6 +69,8 @@ def read_leaderboard(
     label_map: Mapping[str, str] | None = None,
 ) -> Leaderboard:
     """Every stored candidate of the task that answered some of these rows."""
+    if not task_method(task).labelled:
+        raise BadInput(f"no leaderboard yet for {task}, whose answers are no labels")
     here = conditions_key(machine(), 1, samples.fingerprint)
     entries = [
         entry

@@ -20,7 +20,7 @@ from evaluators.quality.tasks import (
 from evaluators.samples import Samples
 from evaluators.task import SEVERAL, Task
 from recommender.evidence.conditions import CLASS_METRICS
-from recommender.plugins import check_installed, installed, plugin, unknown
+from recommender.plugins import check_installed, installed, unknown
 from recommender.requirement import COSTS, Requirement, at_any_k
 from recommender.search.contender import SAMPLERS
 
@@ -67,7 +67,8 @@ class Query:
     `mode` is `pool` (the candidates are declared, all rows are used), `open` (screened on a fifth
     of the rows, certified on the rest) or `auto`, which is `open` where a metric has no exact test.
     `commercial` leaves out models whose licence, or that of a base model, forbids to earn money;
-    `allow_unknown_license` lets unknown licences pass that and a list of licences.
+    `allow_unknown_license` lets unknown licences pass that and a list of licences. `task_options`
+    are settings of the task, as its file in evaluators/tasks/ names them.
     """
 
     task: Task
@@ -91,6 +92,7 @@ class Query:
     mode: str = "auto"
     commercial: bool = False
     allow_unknown_license: bool = False
+    task_options: Mapping[str, JSONValue] = field(default_factory=dict)
 
     @classmethod
     def parse(
@@ -105,12 +107,14 @@ class Query:
         texts = [require] if isinstance(require, str) else list(require)
         known = known_metrics()
         requirements = tuple(Requirement.parse(text, metrics=known) for text in texts)
+        check_installed("tasks", [task])
         query = cls(
-            task=plugin("tasks", task)().settings(),
+            task=Task(task),
             requirements=requirements,
             minimize=minimize,
             **options,  # type: ignore[arg-type]  # names are checked by the call, values below
         )
+        query = query.asking(task)
         query._check()
         return query
 
@@ -164,8 +168,10 @@ class Query:
         return self.method.tags
 
     def asking(self, task: str) -> "Query":
-        """The same query for another task."""
-        return replace(self, task=task_method(task).settings())
+        """The same query for another task, with the task's own settings and the given ones."""
+        settings = task_method(task).settings()
+        options = {**settings.options, **self.task_options}
+        return replace(self, task=replace(settings, options=options) if options else settings)
 
     def fitted(self, samples: Samples) -> "Query":
         """The query with the task's settings for these rows. NotFound for a metric of others."""

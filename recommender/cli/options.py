@@ -1,5 +1,6 @@
 """The options that several commands share."""
 
+import json
 import os
 import shlex
 import sys
@@ -45,13 +46,30 @@ def _columns(
     context: click.Context, option: click.Parameter, given: tuple[str, ...]
 ) -> dict[str, str]:
     """The columns by role."""
-    from cache.errors import BadInput
+    return _pairs(given, "--column ROLE=COLUMN")
 
+
+def _task_options(
+    context: click.Context, option: click.Parameter, given: tuple[str, ...]
+) -> dict[str, Any]:
+    """The settings by name; values are JSON where they can be read as such, else text."""
+    return {name: _value(text) for name, text in _pairs(given, "--task-option NAME=VALUE").items()}
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _pairs(given: tuple[str, ...], form: str) -> dict[str, str]:
+    """What stands before and behind the first `=`."""
     pairs = [pair.partition("=") for pair in given]
     wrong = next((f"{a}{sign}{b}" for a, sign, b in pairs if not (a and sign and b)), None)
     if wrong is not None:
-        raise BadInput(f"--column {wrong!r} names no role; write --column ROLE=COLUMN")
-    return {role.strip(): column.strip() for role, _, column in pairs}
+        raise BadInput(f"{form.split()[0]} {wrong!r} is no pair; write {form}")
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 data_options = options(
@@ -88,6 +106,14 @@ data_options = options(
 )
 
 candidate_options = options(
+    click.option(
+        "--task-option",
+        "task_options",
+        multiple=True,
+        metavar="NAME=VALUE",
+        callback=_task_options,
+        help="A setting of the task, as in 'target_language=de'. Repeatable.",
+    ),
     click.option(
         "--model",
         "models",

@@ -167,11 +167,11 @@ def test_nllb_is_told_the_languages_by_tokens(tmp_path: Path) -> None:
 def test_a_search_finds_the_model_that_knows(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Over a loopback Hub, the trained model is chosen and the mistaken one is not."""
+    """Over a loopback Hub, the model that was taught well is chosen, the other is not."""
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    make_t5(source.parent / "mistaken", shift=1)
+    make_t5(source.parent / "astray", shift=1)
     data = tmp_path / "facts.jsonl"
     rows = {text: text.split()[-2] for text, _ in prompts(90, seed=-2)}
     lines = [json.dumps({"document": text, "summary": one}) for text, one in rows.items()]
@@ -179,7 +179,7 @@ def test_a_search_finds_the_model_that_knows(
     with LoopbackHub(source.parents[1]) as hub:
         found = find(
             data, "rougeL >= 0.8", task="summarization", home=tmp_path / "home",
-            models=["team/knowing", "team/mistaken"], sources=[f"hub:{hub.endpoint}"],
+            models=["team/knowing", "team/astray"], sources=[f"hub:{hub.endpoint}"],
         )  # fmt: skip
     assert found.choice is not None, [(o.model, o.state, o.reason) for o in found.candidates]
     assert found.choice.model == "team/knowing"

@@ -126,6 +126,33 @@ def test_a_choice_is_the_likeliest_a_byte(writer: Any, source: Path) -> None:
     assert writer.answers(known) == right
 
 
+def make_gpt2(folder: Path) -> Path:
+    """Random weights, large enough to matter; each position has an embedding of its own."""
+    import torch
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(0)
+    make_causal(folder, steps=0)
+    config = GPT2Config(
+        vocab_size=64, n_embd=16, n_layer=1, n_head=2, n_positions=160, bos_token_id=1,
+        eos_token_id=2, initializer_range=1.0,
+    )  # fmt: skip
+    GPT2LMHeadModel(config).save_pretrained(folder)
+    return folder
+
+
+def test_places_of_words_are_counted_without_the_padding(tmp_path: Path) -> None:
+    """A model with learned positions gives the same likelihoods and choices in every batch."""
+    writer = loaded(make_gpt2(tmp_path / "model"), tmp_path / "artifact", max_new_tokens=5)
+    requests = [*PROMPTS, *(with_choices(prompt, ["sky", "coal deep"]) for prompt in PROMPTS)]
+    assert not writer.alike
+    assert writer.answers(requests) == [writer.answers([request])[0] for request in requests]
+    texts = [writer._windows(writer._encode((prompt, True))) for prompt in PROMPTS]
+    together = writer._scores([window for (window,) in texts], 16)
+    alone = [writer._scores([window], 1)[0] for (window,) in texts]
+    assert together == pytest.approx(alone, abs=1e-4)
+
+
 def test_chat_messages_go_through_the_models_own_template(source: Path, tmp_path: Path) -> None:
     """The same tokens as the template's text; dates are a fixed day; no template is said so."""
     writer = loaded(source, tmp_path / "artifact", messages=True)
@@ -182,11 +209,11 @@ def test_likelihoods_of_texts_are_summed_over_windows(source: Path, tmp_path: Pa
 def test_a_search_finds_the_model_that_knows(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Over a loopback Hub, the trained model is chosen and the mistaken one is not."""
+    """Over a loopback Hub, the model that was taught well is chosen, the other is not."""
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    make_causal(source.parent / "mistaken", shift=1)
+    make_causal(source.parent / "astray", shift=1)
     data = tmp_path / "facts.jsonl"
     rows = dict(prompts(90, seed=-2))
     lines = [json.dumps({"prompt": prompt, "answer": answer}) for prompt, answer in rows.items()]
@@ -194,7 +221,7 @@ def test_a_search_finds_the_model_that_knows(
     with LoopbackHub(source.parents[1]) as hub:
         found = find(
             data, "exact_match >= 0.8", task="text-generation", home=tmp_path / "home",
-            models=["team/knowing", "team/mistaken"], sources=[f"hub:{hub.endpoint}"],
+            models=["team/knowing", "team/astray"], sources=[f"hub:{hub.endpoint}"],
         )  # fmt: skip
     assert found.choice is not None, [(o.model, o.state, o.reason) for o in found.candidates]
     assert found.choice.model == "team/knowing"
