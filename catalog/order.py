@@ -9,7 +9,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from types import MappingProxyType
 
 from catalog import facets
@@ -22,12 +22,10 @@ CHECKED = "number, n_parameters, weight_bytes, last_modified, labels, details"
 """The columns that a Check may look at."""
 
 READ_AT_ONCE = 256
-READ_IN_STEPS = 15
+READ_IN_STEPS = 5
 """A row that is read costs as much as so many steps along an index."""
 FEW = 500
 """So many models are read and sorted without being taken apart."""
-FEW_ON_WALK = 20_000
-"""So many models are looked for as a set: a step costs half, and they are met after many steps."""
 TOGETHER = 200
 """So many neighbouring parts' models are read together."""
 
@@ -190,14 +188,13 @@ def _read_and_sorted(connection: sqlite3.Connection, bits: int, order: Order) ->
 
 def _walk(connection: sqlite3.Connection, step: _Step) -> Iterator[int]:
     """The members of a set in the order of an index."""
-    cursor = connection.cursor()
-    cursor.row_factory = None
-    numbers: Iterator[int] = chain.from_iterable(cursor.execute(*step.order.walk(step.value)))
-    if step.n <= FEW_ON_WALK:
-        return filter(set(facets.numbers_in(step.members)).__contains__, numbers)
     raw = facets.as_bytes(step.members)
     n_places = len(raw) * 8
-    return (n for n in numbers if n < n_places and raw[n >> 3] >> (n & 7) & 1)
+    cursor = connection.cursor()
+    cursor.row_factory = None
+    for (number,) in cursor.execute(*step.order.walk(step.value)):
+        if number < n_places and raw[number >> 3] >> (number & 7) & 1:
+            yield number
 
 
 def passing(

@@ -66,8 +66,9 @@ BERT = {"vocab_size": 100, "hidden_size": 8, "max_position_embeddings": 16, "typ
         ({"vocab_size": 100, "dim": 8, "max_position_embeddings": 16}, (100 + 16) * 8),
         (BERT | {"rope_theta": 1e4, "type_vocab_size": 0}, 100 * 8),
         ({"vocab_size": 100}, None),
+        ({"hidden_size": 768}, None),
     ],
-    ids=["bert", "albert", "distilbert", "rotary", "unknown width"],
+    ids=["bert", "albert", "distilbert", "rotary", "unknown width", "no vocabulary"],
 )
 def test_embedding_parameters_count_words_positions_and_types(
     config: dict[str, Any], expected: int | None

@@ -48,6 +48,15 @@ def test_a_row_tells_what_it_holds() -> None:
     )  # fmt: skip
 
 
+def test_two_hundred_results_are_kept() -> None:
+    """A card may claim thousands."""
+    metrics = [{"type": f"metric {n}", "value": 0.5} for n in range(300)]
+    claims = [{"results": [{"dataset": {"name": "SST-2"}, "metrics": metrics}]}]
+    found = read_listed(ROW | {"model-index": claims}, 0, "hub")
+    assert isinstance(found, Model)
+    assert len(found.published) == 200
+
+
 def test_all_fields_are_asked_for() -> None:
     """A field that is read and not asked for would always be absent."""
     assert set(ROW) - {"id"} == set(LISTED_FIELDS)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from catalog.untrusted import Unreadable, count, number, parse_object, text
+from catalog.untrusted import Unreadable, count, is_deep, number, parse_object, text
 
 BAD = {
     "not JSON": b"<html>",
@@ -21,6 +21,12 @@ def test_what_is_no_small_flat_object_is_unreadable(content: bytes) -> None:
     """Size, depth and syntax are checked before anything is used."""
     with pytest.raises(Unreadable):
         parse_object(content)
+
+
+@pytest.mark.parametrize(("depth", "deep"), [(50, False), (51, True)])
+def test_the_depth_that_is_read_is_bounded(depth: int, deep: bool) -> None:
+    """A row may be 50 levels deep, and not one more."""
+    assert is_deep(json.loads("[" * depth + "]" * depth)) is deep
 
 
 def test_nan_is_read_as_nothing() -> None:
