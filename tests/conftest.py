@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,11 @@ from evaluators.testing import make_bert
 POSITIVE = ("good", "great", "fine", "liked", "loved")
 NEGATIVE = ("bad", "poor", "dull", "slow", "hated")
 FILLERS = ("film", "movie", "plot", "actor", "scene", "music", "story", "it", "was", "and", "this")
+
+nightly = pytest.mark.skipif(
+    os.environ.get("RECOMMENDER_NIGHTLY") != "1", reason="set RECOMMENDER_NIGHTLY=1: it takes long"
+)
+"""For what a faster test covers in part: a whole search for each further task."""
 
 N_ROWS = 300
 NOISE = 0.04

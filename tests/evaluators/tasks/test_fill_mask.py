@@ -14,6 +14,7 @@ from evaluators.plugins import task_method
 from evaluators.serving import Serving
 from evaluators.tokenization import Tokenization
 from evaluators.worker_process import Worker
+from tests.conftest import nightly
 from tests.evaluators.tasks.makers import built, found_on_a_hub, make_filler, masked_rows
 
 METHOD = task_method("fill-mask")
@@ -135,6 +136,7 @@ def test_a_tokenizer_without_a_mask_token_is_no_candidate(filler: Path, tmp_path
         METHOD.inputs(tmp_path, TASK)
 
 
+@nightly
 def test_a_search_finds_the_filler_that_knows(
     filler: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -112,7 +112,7 @@ def test_the_better_eye_is_found_on_a_hub(
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     with LoopbackHub(tmp_path / "hosted") as hub:
         found = find(
-            pictures, "accuracy >= 0.8", sources=[f"hub:{hub.endpoint}"], backends=["torch"],
+            pictures, "accuracy >= 0.8", sources=[f"hub:{hub.endpoint}"], backends=["onnxruntime"],
             home=tmp_path / "home",
         )  # fmt: skip
     assert found.choice is not None

@@ -16,6 +16,7 @@ from evaluators.measurement import CandidateFailed
 from evaluators.plugins import task_method
 from evaluators.task import Task
 from recommender import find
+from tests.conftest import nightly
 from tests.evaluators.tasks.writers import make_t5, prompts
 
 ROWS = prompts(14, seed=-1)
@@ -164,6 +165,7 @@ def test_nllb_is_told_the_languages_by_tokens(tmp_path: Path) -> None:
         for_translation(folder, replace(task, options={}))
 
 
+@nightly
 def test_a_search_finds_the_model_that_knows(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,7 @@ from evaluators.sentence_modules import SentenceModules
 from evaluators.testing import model_of
 from evaluators.worker_process import Worker
 from recommender.space import needed_files
+from tests.conftest import nightly
 from tests.evaluators.tasks.makers import (
     built,
     found_on_a_hub,
@@ -216,6 +217,7 @@ def test_the_files_that_decide_the_pooling_are_downloaded(encoder: Path, tmp_pat
     assert {"modules.json", "1_Pooling/config.json", "sentence_bert_config.json"} <= needed
 
 
+@nightly
 def test_a_search_finds_the_encoder_that_knows(
     encoder: Path, folders: dict[str, Path], worker: Worker, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -25,6 +25,7 @@ from evaluators.requests import request_of
 from evaluators.samples import read_samples
 from evaluators.worker_process import Worker
 from recommender import find
+from tests.conftest import nightly
 from tests.evaluators.tasks.makers import built, teach
 
 TASK = task_method("audio-classification").settings()
@@ -111,6 +112,7 @@ def test_scores_are_those_of_the_pipeline(
         np.testing.assert_allclose(line - np.logaddexp(*line), expected, atol=2e-3)
 
 
+@nightly
 def test_the_better_ear_is_found_on_a_hub(
     ear: Path, tones: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

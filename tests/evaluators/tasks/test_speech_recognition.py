@@ -19,6 +19,7 @@ from evaluators.classifier import load_artifact
 from evaluators.media import resampled
 from evaluators.tasks.automatic_speech_recognition import SpeechRecognition
 from recommender import find
+from tests.conftest import nightly
 from tests.evaluators.tasks.makers import teach
 from tests.evaluators.tasks.writers import word_tokenizer
 
@@ -217,6 +218,7 @@ def by_hand(source: Path, wave: Any, n_new: int) -> str:
     return str(tokenizer.decode(written, skip_special_tokens=True)).strip()
 
 
+@nightly
 def test_a_search_finds_the_model_that_hears(
     speller: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

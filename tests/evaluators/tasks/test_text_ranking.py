@@ -13,6 +13,7 @@ from evaluators.measurement import CandidateFailed
 from evaluators.plugins import task_method
 from evaluators.quality.measures import measure_for
 from evaluators.worker_process import Worker
+from tests.conftest import nightly
 from tests.evaluators.tasks.makers import built, found_on_a_hub, make_ranker, ranking_rows
 
 METHOD = task_method("text-ranking")
@@ -102,6 +103,7 @@ def test_a_model_of_several_outputs_ranks_nothing(tmp_path: Path, outputs: int) 
         METHOD.labels(config, TASK)
 
 
+@nightly
 def test_a_search_finds_the_ranker_that_knows(
     ranker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
