@@ -53,7 +53,7 @@ def open_table(source: str | Path, *, split: str | None, named: Collection[str])
         hub = importlib.import_module("evaluators.reading.hub")
         return _table(hub.read_hub(str(source), split=split))
     if _existing(path).is_dir():
-        return _read_folder(path, split, named)
+        return _read_folder(path.absolute(), split, named)
     return _read_file(path, split, named)
 
 

@@ -41,6 +41,13 @@ def test_a_class_is_a_folder(tmp_path: Path) -> None:
     assert "files: 1 of other kinds are left out" in found.notes
 
 
+def test_a_folder_may_be_named_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative path is enough; the rows' files are absolute."""
+    written(tmp_path / "pets", {"cat/a.png": CAT, "dog/b.jpg": DOG})
+    monkeypatch.chdir(tmp_path)
+    assert read_samples("pets", shape=None).rows[0].file == str(tmp_path / "pets" / "cat" / "a.png")
+
+
 def test_moved_files_are_the_same_rows(tmp_path: Path) -> None:
     """Keys and fingerprint hold the files' bytes, not where they lie."""
     one, two = (
