@@ -1,7 +1,7 @@
 """Opens our SQLite files: write-ahead log, time-outs, migrations. The home of sqlite_utils.
 
-Reading uses sqlite3 alone: importing sqlite_utils costs half a second, so it is imported only when a
-file must be created or migrated.
+Reading uses sqlite3 alone: importing sqlite_utils costs half a second, so it is imported only when
+a file must be created or migrated.
 """
 
 import sqlite3
