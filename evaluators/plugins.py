@@ -1,6 +1,7 @@
 """Backends and recipes, found by entry point: ours exactly as a stranger's."""
 
 from difflib import get_close_matches
+from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import cast
 
@@ -29,6 +30,7 @@ def recipe_methods() -> dict[str, RecipeMethod]:
     return {point.name: cast(RecipeMethod, point.load()()) for point in points}
 
 
+@lru_cache  # a scan of what is installed takes 10 ms; a search asks thousands of times
 def _plugin(group: str, name: str) -> object:
     found = {entry.name: entry for entry in entry_points(group=group)}
     if name not in found:

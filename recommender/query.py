@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
 
@@ -40,6 +41,7 @@ NEEDS: Mapping[str, str] = MappingProxyType(
 """What some metrics need beyond an answer, in words."""
 
 
+@lru_cache
 def known_metrics() -> frozenset[str]:
     """The quality metrics of all tasks; `@k` stands for a number."""
     of_tasks = (name for metrics in TASK_METRICS.values() for name in metrics)
