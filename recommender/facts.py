@@ -5,9 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cache.key import JSONValue, digest
 
 
@@ -38,13 +35,6 @@ class Facts:
         baseline: JSONValue = list(self.baseline) if self.baseline is not None else None
         units: JSONValue = [list(self.unit_of_row), list(self.weights), self.grouped]
         return digest([list(self.truths), units, slices, list(self.labels), baseline])
-
-    def in_slice(self, slice: tuple[str, str] | None, n: int) -> NDArray[np.bool_] | None:
-        """Whether each of the first n rows counts; None where all do."""
-        if slice is None:
-            return None
-        column, value = slice
-        return np.array([row.get(column) == value for row in self.slices[:n]], dtype=bool)
 
     def rows(self, first: int, end: int) -> "Facts":
         """The facts of some rows that are whole units, counted anew from 0."""

@@ -206,7 +206,7 @@ def _jackknife(asked: Asked, facts: Facts, answers: Sequence[str | None]) -> Jac
     given = [answers[row] or "" for row in kept]
     truths = [facts.truths[row] for row in kept]
     if not kept:
-        return Jackknife(0.0, 0.0, 0)
+        return Jackknife()
     counts = Counts.of(given, truths, facts.labels, asked.condition.label)
     place = {pair: at for at, pair in enumerate(zip(counts.truth, counts.answer, strict=True))}
     index = {label: at for at, label in enumerate(facts.labels)}
@@ -246,7 +246,7 @@ def _chance(bar: Bar, one: Tested, goal: float) -> float:
 def _of_ratio(reduced: Reduction | None) -> Jackknife:
     """The jackknife of an exact quality, for the guess of its chance on fresh units."""
     if reduced is None or reduced.estimate is None:
-        return Jackknife(0.0, 0.0, 0)
+        return Jackknife()
     both = np.stack([reduced.gain, reduced.cost], axis=1)
 
     def ratio(sums: Floats) -> Floats:

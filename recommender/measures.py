@@ -8,14 +8,11 @@ from evaluators.measurement import Measurement
 from evaluators.quality.forms import AllRows, BoundedMean, Measure, Sums
 from evaluators.quality.measures import measure_for
 from evaluators.quality.score import NORMAL_QUANTILE_95
-from recommender.evidence.approximate import Jackknife, jackknife
+from recommender.evidence.approximate import Jackknife, jackknife, jackknife_of
 from recommender.evidence.conditions import Condition
-from recommender.evidence.reductions import reduction_of_statistics, reduction_of_values
+from recommender.evidence.reductions import in_slice, reduction_of_statistics, reduction_of_values
 from recommender.evidence.scores import Reduction
-from recommender.evidence.wealth import Floats
 from recommender.facts import Facts
-
-NOTHING = Jackknife(0.0, 0.0, 0)
 
 
 def reduced(
@@ -31,7 +28,7 @@ def reduced(
             gain,
             cost,
             measure.exact.corners,
-            counted=facts.in_slice(condition.slice, len(answers)),
+            counted=in_slice(condition, facts.slices, len(answers)),
             units=facts.unit_of_row,
             weights=facts.weights,
         )
@@ -83,7 +80,7 @@ def _of_values(
         measure.row_values(answers, facts.truths[: len(answers)]),
         baseline=baseline,
         relative=condition.relative,
-        counted=facts.in_slice(condition.slice, len(answers)),
+        counted=in_slice(condition, facts.slices, len(answers)),
         units=facts.unit_of_row,
         weights=facts.weights,
         binary=measure.binary and not facts.grouped,
@@ -99,15 +96,15 @@ def _approximate(
     """The measure on the rows that count, with each unit left out in turn."""
     n_units = facts.units_of(len(answers))
     n = facts.rows_of(n_units)
-    counted = facts.in_slice(condition.slice, n)
+    counted = in_slice(condition, facts.slices, n)
     rows = [row for row in range(n) if counted is None or counted[row]]
     if not rows:
-        return NOTHING
+        return Jackknife()
     given, truths = [answers[row] for row in rows], [facts.truths[row] for row in rows]
     units = _numbered([facts.unit_of_row[row] for row in rows])
     if isinstance(measure, AllRows):
         whole, without = measure.compute(given, truths, units)
-        return _spread(whole, without)
+        return jackknife_of(whole, without)
     assert isinstance(measure, Sums)
     statistics = measure.statistics(given, truths)
     by_unit = np.zeros((units[-1] + 1, statistics.shape[1]))
@@ -119,12 +116,3 @@ def _numbered(units: Sequence[int]) -> list[int]:
     """The same units, numbered from 0 without gaps."""
     place = {unit: at for at, unit in enumerate(dict.fromkeys(units))}
     return [place[unit] for unit in units]
-
-
-def _spread(whole: float, without: Floats) -> Jackknife:
-    """Efron and Stein 1981: the standard error from the values without each unit."""
-    n = without.size
-    if n < 2:
-        return Jackknife(whole, 0.0, n)
-    variance = (n - 1) / n * float(((without - without.mean()) ** 2).sum())
-    return Jackknife(whole, variance**0.5, n)

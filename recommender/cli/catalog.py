@@ -18,6 +18,7 @@ from recommender.cli.catalog_options import (
     slice_filters,
     sources_option,
 )
+from recommender.cli.options import format_option
 
 if TYPE_CHECKING:
     from catalog.crawl import Crawled
@@ -246,14 +247,7 @@ def stats_command() -> int:
     metavar="N",
     help="At most this many rows.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(("text", "json")),
-    default="text",
-    show_default=True,
-    help="Output format.",
-)
+@format_option
 def refused_command(sources: tuple[str, ...], limit: int, form: str) -> int:
     """Show what was listed but could not be read, and why."""
     from collections import Counter

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cache.errors import BadInput
+from recommender.cli.options import format_option, rows_options
 
 if TYPE_CHECKING:
     from evaluators.reading.profile import Profile
@@ -28,18 +28,8 @@ MOST_ROWS = 100_000
     epilog="Example: recommender data reviews.csv",
 )
 @click.argument("source", metavar="FILE")
-@click.option("--task", metavar="TASK", help="The task; guessed by default, and said.")
-@click.option("--text", metavar="COLUMN", help="The column with the texts. Guessed by default.")
-@click.option("--label", metavar="COLUMN", help="The column with the labels. Guessed by default.")
-@click.option(
-    "--column",
-    "columns",
-    multiple=True,
-    metavar="ROLE=COLUMN",
-    help="The column of another role, as in 'context=passage'; several with commas. Repeatable.",
-)
+@rows_options
 @click.option("--group", metavar="COLUMN", help="Rows of one value are one draw and not several.")
-@click.option("--split", metavar="SPLIT", help="The split, or the sheet of a workbook.")
 @click.option(
     "--max-rows",
     default=MOST_ROWS,
@@ -71,14 +61,7 @@ MOST_ROWS = 100_000
     type=click.FloatRange(0, 1, True, True),
     help="The confidence that the last sentence is about.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(("text", "json")),
-    default="text",
-    show_default=True,
-    help="Output format.",
-)
+@format_option
 def command(form: str, target: float, candidates: int, confidence: float, **asked: Any) -> int:
     """Show what is understood of FILE: task, columns, classes, lengths, repeats, languages.
 
@@ -98,22 +81,7 @@ def command(form: str, target: float, candidates: int, confidence: float, **aske
     return 0
 
 
-def parse_columns(given: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """`("context=passage", "label=a,b")` as columns by role; BadInput for anything else."""
-    found: dict[str, tuple[str, ...]] = {}
-    for text in given:
-        role, equals, names = text.partition("=")
-        if not equals or not role.strip() or not names.strip():
-            raise BadInput(
-                f"--column {text!r} is no ROLE=COLUMN; write for example context=passage"
-            )
-        found[role.strip()] = tuple(name.strip() for name in names.split(","))
-    return found
-
-
-def _read(
-    source: str, task: str | None, columns: tuple[str, ...], **asked: Any
-) -> "tuple[Samples, Splits | None]":
+def _read(source: str, task: str | None, **asked: Any) -> "tuple[Samples, Splits | None]":
     from evaluators.reading.shapes import shape_of
     from evaluators.reading.source import splits_of
     from evaluators.samples import read_samples
@@ -121,8 +89,7 @@ def _read(
 
     shape = shape_of(task) if task else None
     files = home_of(None).files
-    named = parse_columns(columns)
-    samples = read_samples(source, shape=shape, columns=named, files=files, **asked)
+    samples = read_samples(source, shape=shape, files=files, **asked)
     return samples, splits_of(source)
 
 

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from recommender.cli.options import format_option
+
 if TYPE_CHECKING:
     from recommender.fit import Fit, Fits
 
@@ -38,14 +40,7 @@ EXIT_NONE_FITS = 1
     metavar="NAME",
     help="Only this runtime: torch, onnxruntime, openvino. Repeatable.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(("text", "json")),
-    default="text",
-    show_default=True,
-    help="Output format.",
-)
+@format_option
 def command(
     model: str, task: str, sources: tuple[str, ...], backends: tuple[str, ...], form: str
 ) -> int:

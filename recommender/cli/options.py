@@ -44,16 +44,18 @@ def _megabytes(context: click.Context, option: click.Parameter, given: str | Non
 
 def _columns(
     context: click.Context, option: click.Parameter, given: tuple[str, ...]
-) -> dict[str, str]:
-    """The columns by role."""
-    return _pairs(given, "--column ROLE=COLUMN")
+) -> dict[str, tuple[str, ...]]:
+    """The columns by role; `label=a,b` names two."""
+    pairs = _pairs(given, "--column", "ROLE=COLUMN; write for example context=passage")
+    return {role: tuple(name.strip() for name in names.split(",")) for role, names in pairs.items()}
 
 
 def _task_options(
     context: click.Context, option: click.Parameter, given: tuple[str, ...]
 ) -> dict[str, Any]:
     """The settings by name; values are JSON where they can be read as such, else text."""
-    return {name: _value(text) for name, text in _pairs(given, "--task-option NAME=VALUE").items()}
+    pairs = _pairs(given, "--task-option", "NAME=VALUE; write for example target_language=de")
+    return {name: _value(text) for name, text in pairs.items()}
 
 
 def _value(text: str) -> Any:
@@ -63,17 +65,27 @@ def _value(text: str) -> Any:
         return text
 
 
-def _pairs(given: tuple[str, ...], form: str) -> dict[str, str]:
+def _pairs(given: tuple[str, ...], option: str, form: str) -> dict[str, str]:
     """What stands before and behind the first `=`."""
-    pairs = [pair.partition("=") for pair in given]
-    wrong = next((f"{a}{sign}{b}" for a, sign, b in pairs if not (a and sign and b)), None)
-    if wrong is not None:
-        raise BadInput(f"{form.split()[0]} {wrong!r} is no pair; write {form}")
-    return {name.strip(): value.strip() for name, _, value in pairs}
+    found = {}
+    for text in given:
+        name, _, value = (part.strip() for part in text.partition("="))
+        if not (name and value):
+            raise BadInput(f"{option} {text!r} is no {form}")
+        found[name] = value
+    return found
 
 
-data_options = options(
-    click.argument("data"),
+format_option = click.option(
+    "--format",
+    "form",
+    type=click.Choice(("text", "json")),
+    default="text",
+    show_default=True,
+    help="Output format.",
+)
+
+rows_options = options(
     click.option(
         "--task",
         metavar="TASK",
@@ -93,11 +105,19 @@ data_options = options(
         multiple=True,
         metavar="ROLE=COLUMN",
         callback=_columns,
-        help="The column of another role, as in 'text_pair=hypothesis'. Repeatable.",
+        help="The column of another role, as in 'context=passage'; several with commas. "
+        "Repeatable.",
     ),
     click.option(
-        "--split", metavar="SPLIT", help="The split of a Hub data set, as in 'test[:500]'."
+        "--split",
+        metavar="SPLIT",
+        help="The split, as in 'test[:500]' of a Hub data set, or the sheet of a workbook.",
     ),
+)
+
+data_options = options(
+    click.argument("data"),
+    rows_options,
     click.option(
         "--label-map",
         metavar="DATA=MODEL,...",

@@ -12,19 +12,22 @@ from math import inf, sqrt
 from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recommender.evidence.wealth import Floats
+
+Ints = NDArray[np.int64]
 
 NO_EVIDENCE = -inf
 
 
 @dataclass(frozen=True, slots=True)
 class Jackknife:
-    """A quality on n units, with its standard error."""
+    """A quality on n units, with its standard error; by itself, that of no units."""
 
-    estimate: float
-    standard_error: float
-    n: int
+    estimate: float = 0.0
+    standard_error: float = 0.0
+    n: int = 0
 
     def lower(self, level: float) -> float:
         """The one-sided bound, wrong with a chance of about `level`; no bound without spread.
@@ -59,9 +62,20 @@ def jackknife(
     if n < 2:
         return Jackknife(whole, 0.0, n)
     kinds, how_many = np.unique(np.stack(units), axis=0, return_counts=True)
-    left_out = formula(times[None, :] - kinds)
-    middle = float((left_out * how_many).sum() / n)
-    spread = float((how_many * (left_out - middle) ** 2).sum())
+    return jackknife_of(whole, formula(times[None, :] - kinds), how_many)
+
+
+def jackknife_of(whole: float, left_out: Floats, how_many: Ints | None = None) -> Jackknife:
+    """The jackknife from a quality and its (k,) values without one unit each.
+
+    how_many: (k,) units that each value stands for; None is one.
+    """
+    times = np.ones(left_out.size) if how_many is None else how_many
+    n = int(times.sum())
+    if n < 2:
+        return Jackknife(whole, 0.0, n)
+    middle = float((left_out * times).sum() / n)
+    spread = float((times * (left_out - middle) ** 2).sum())
     return Jackknife(whole, sqrt((n - 1) / n * spread), n)
 
 

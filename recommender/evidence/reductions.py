@@ -51,7 +51,7 @@ def reduction(
             _right(truths, answers),
             baseline=None if baseline is None else _right(truths, baseline),
             relative=condition.relative,
-            counted=_in_slice(condition, slices, n),
+            counted=in_slice(condition, slices, n),
             units=units,
             weights=weights,
             binary=not grouped,
@@ -59,7 +59,7 @@ def reduction(
     if condition.relative:
         raise ValueError(f"{condition.metric} relative to a baseline is no paired mean")
     gain, cost = _of_class(condition, truths, answers)
-    counted = _in_slice(condition, slices, n)
+    counted = in_slice(condition, slices, n)
     if counted is not None:
         gain, cost = gain * counted, cost * counted
     gain, cost = _by_unit(gain, units, weights), _by_unit(cost, units, weights)
@@ -163,7 +163,7 @@ def _of_class(
     return hit.astype(np.float64), cost.astype(np.float64)
 
 
-def _in_slice(
+def in_slice(
     condition: Condition, slices: Sequence[Mapping[str, str]] | None, n: int
 ) -> Bools | None:
     """Whether each of the first n rows counts; None where all do."""
