@@ -44,9 +44,8 @@ KNOWN_NUMBERS = 10_000
 """The steps of so many numbers are not worked out again."""
 
 OCTAVES = tuple(f"{power:02}" for power in range(100))
-NOT_EMPTY = re.compile(rb"[^\0]")
-EMPTY = bytes(256)
-"""Blocks like this are passed over at once: most sets are small."""
+NEXT_MEMBER = re.compile(rb"\0*[^\0]")
+"""Bytes up to one with members: most sets are small."""
 
 BITS_OF_BYTE = tuple(tuple(bit for bit in range(8) if byte >> bit & 1) for byte in range(256))
 
@@ -142,6 +141,11 @@ def month(time: str) -> str:
     return time[:7]
 
 
+def ids_of(owner: str) -> tuple[str, str]:
+    """The ids of an owner's models: from the first text on, and below the second."""
+    return f"{owner}/", f"{owner}0"  # 0 follows / in ASCII
+
+
 def change(connection: sqlite3.Connection, *, added: Numbers, removed: Numbers) -> None:
     """Puts numbers into the sets of facets, and takes others out."""
     plus, minus = _chunks(added), _chunks(removed)
@@ -198,6 +202,18 @@ def between(connection: sqlite3.Connection, kind: str, low: str, high: str) -> i
     return members(connection, kind, *[row["value"] for row in rows])
 
 
+def joined(connection: sqlite3.Connection, kind: str, first: str, last: str) -> int:
+    """As `between`, for values that are always asked for together."""
+    if first == last:
+        return members(connection, kind, first)
+    query = "SELECT chunk, members FROM facets WHERE kind = ? AND value BETWEEN ? AND ?"
+
+    def read() -> int:
+        return _union(connection.execute(query, (kind, first, last)))
+
+    return known(connection, (f"{kind} joined", f"{first} {last}"), read)
+
+
 def within(connection: sqlite3.Connection, kind: str, low: int, high: int) -> int:
     """The models between two numbers, rounded outwards to steps: whole octaves where these fit."""
     first, last = low.bit_length(), high.bit_length()
@@ -210,13 +226,9 @@ def within(connection: sqlite3.Connection, kind: str, low: int, high: int) -> in
     )
 
 
-def values(connection: sqlite3.Connection, kind: str, *, descending: bool) -> Iterator[str]:
-    """The values of a facet in the order of text; each is looked up when it is asked for."""
-    side, sign = ("MAX", "<") if descending else ("MIN", ">")
-    query = f"SELECT {side}(value) FROM facets WHERE kind = ? AND value {sign} ?"  # noqa: S608  # constants
-    value: str | None = LAST_TEXT if descending else FIRST_TEXT
-    while value := connection.execute(query, (kind, value)).fetchone()[0]:
-        yield value
+def sizes(connection: sqlite3.Connection, kind: str) -> list[tuple[str, int]]:
+    """The values of a facet in the order of text, with how many models have each."""
+    return known(connection, ("sizes", kind), lambda: sorted(counts(connection, kind).items()))
 
 
 def counts(connection: sqlite3.Connection, kind: str) -> dict[str, int]:
@@ -251,13 +263,8 @@ def as_bytes(bits: int) -> bytes:
 def numbers_in(bits: int) -> Iterator[int]:
     """The numbers of a set, ascending."""
     raw = as_bytes(bits)
-    for block in range(0, len(raw), len(EMPTY)):
-        if raw[block : block + len(EMPTY)] == EMPTY:
-            continue
-        for match in NOT_EMPTY.finditer(raw, block, block + len(EMPTY)):
-            place = match.start()
-            for bit in BITS_OF_BYTE[raw[place]]:
-                yield place * 8 + bit
+    places = (match.end() - 1 for match in NEXT_MEMBER.finditer(raw))
+    return (place * 8 + bit for place in places for bit in BITS_OF_BYTE[raw[place]])
 
 
 def _chunks(numbers: Numbers) -> dict[Key, list[int]]:

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cache.database import Migration
+from catalog import codes
 from catalog.indexes import index_all
 
 if TYPE_CHECKING:
@@ -96,6 +97,13 @@ CREATE TABLE renamed (
 ) WITHOUT ROWID;
 """
 
+CODES_3 = """
+CREATE TABLE codes (
+    name TEXT NOT NULL, chunk INTEGER NOT NULL, codes BLOB NOT NULL, PRIMARY KEY (name, chunk)
+)
+"""
+"""How models are sorted: see catalog/codes.py."""
+
 COPY_MODELS_1 = """
 INSERT INTO models (
     number, id, task, n_parameters, weight_bytes, license, languages, labels, downloads, likes,
@@ -136,6 +144,12 @@ def _hold_millions(database: "Database") -> None:
         connection.execute(f"DROP TABLE {table}_1")
 
 
+def _sort_without_rows(database: "Database") -> None:
+    """Codes of what models are sorted by, for those that are known."""
+    database.conn.execute(CODES_3)
+    codes.index_all(database.conn)
+
+
 def _run(connection: "sqlite3.Connection", script: str) -> None:
     for statement in script.split(";"):
         if statement.strip():
@@ -143,5 +157,9 @@ def _run(connection: "sqlite3.Connection", script: str) -> None:
 
 
 MIGRATIONS: Mapping[str, Migration] = MappingProxyType(
-    {"001 models and crawls": _create, "002 millions of models": _hold_millions}
+    {
+        "001 models and crawls": _create,
+        "002 millions of models": _hold_millions,
+        "003 sorting without rows": _sort_without_rows,
+    }
 )

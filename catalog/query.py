@@ -7,30 +7,20 @@ of dates are to months, the rows at its edge are checked when it comes to them.
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 
 from catalog import facets, words
 from catalog.known_sets import known
 from catalog.labels import label_set, normalised, output_names
-from catalog.order import ORDERS, Choice, Part, parts, passing, read, rows
+from catalog.order import ORDERS, Bounds, Choice, Part, parts, passing, read, rows
 from catalog.select import Selection
 
 SIMILAR = 2_000
 """Among so many ids a misspelt one is looked for."""
 LEAST_BEGINNING = 3  # letters; too many words begin with fewer
 LARGEST = 2**63 - 1  # of SQLite's integers
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """A column between two numbers, both included, with the facet of its octaves."""
-
-    column: str
-    kind: str
-    low: int
-    high: int
 
 
 def select(connection: sqlite3.Connection, selection: Selection) -> list[int]:
@@ -54,7 +44,7 @@ def select(connection: sqlite3.Connection, selection: Selection) -> list[int]:
 
 def count(connection: sqlite3.Connection, selection: Selection) -> int:
     """How many models fit, whatever `limit` and `offset` are."""
-    choice = _choose(connection, selection, exactly=True)
+    choice = _choose(connection, selection)
     at_edge = facets.numbers_in(choice.bits & choice.unsure)
     n_passing = sum(1 for _ in passing(connection, at_edge, choice))
     return (choice.bits & ~choice.unsure).bit_count() + n_passing
@@ -62,7 +52,7 @@ def count(connection: sqlite3.Connection, selection: Selection) -> int:
 
 def unordered(connection: sqlite3.Connection, selection: Selection) -> Iterator[int]:
     """The numbers of all models that fit, ascending."""
-    choice = _choose(connection, selection, exactly=True)
+    choice = _choose(connection, selection)
     return passing(connection, facets.numbers_in(choice.bits), choice)
 
 
@@ -91,75 +81,53 @@ def _parts(connection: sqlite3.Connection, selection: Selection) -> Iterator[Par
         return
     in_name = words.with_words(connection, selection.words, in_name=True)
     for bits in (choice.bits & in_name, choice.bits & ~in_name):
-        some = Choice(bits, choice.unsure, choice.checks)
-        yield from parts(connection, some, ORDERS["downloads"], n_wanted)
+        yield from parts(connection, replace(choice, bits=bits), ORDERS["downloads"], n_wanted)
 
 
-def _choose(
-    connection: sqlite3.Connection, selection: Selection, *, exactly: bool = False
-) -> Choice:
-    """All models that may fit, and what those at the edge of a set must pass.
-
-    `exactly` is for those who want all of them: then rows are read only where no index tells.
-    """
+def _choose(connection: sqlite3.Connection, selection: Selection) -> Choice:
+    """All models that may fit, and what those at the edge of a set must pass."""
     bits = facets.members(connection, *facets.ALL)
     for members in _sets(connection, selection):
         bits &= members
         if not bits:
             return Choice(0)
-    choice = Choice(bits)
+    choice = Choice(bits, owners=selection.authors)
     for column, kind, low, high in (
         ("n_parameters", "parameters", selection.min_parameters, selection.max_parameters),
         ("weight_bytes", "bytes", None, selection.max_bytes),
     ):
         if low is not None or high is not None:
-            choice = _bounded(
-                connection,
-                choice,
-                Bounds(column, kind, low or 0, LARGEST if high is None else high),
-                exactly=exactly or (low is not None and selection.sort == kind),
-            )
+            bounds = Bounds(column, low or 0, LARGEST if high is None else high)
+            choice = _bounded(connection, choice, kind, bounds)
     return _checked(connection, choice, selection)
 
 
-def _checked(connection: sqlite3.Connection, choice: Choice, selection: Selection) -> Choice:
-    """The choice with what only rows tell."""
-    time, labels = selection.changed_after, set(selection.labels)
-    unsure, checks = choice.unsure, [*choice.checks]
-    if time is not None:
-        unsure |= facets.members(connection, "changed", facets.month(time))
-        checks.append(lambda row: row["last_modified"] >= time)
-    if labels and selection.label_match == "exact":
-        unsure = choice.bits
-        checks.append(lambda row: set(_label_names(row)) == labels)
-    return Choice(choice.bits, unsure, tuple(checks))
-
-
-def _bounded(
-    connection: sqlite3.Connection, choice: Choice, bounds: Bounds, *, exactly: bool
-) -> Choice:
-    """The models of a choice between two bounds. Of those in the same step as a bound the index
-    tells which are, or else their rows, when it comes to them."""
-    low, high, kind = bounds.low, bounds.high, bounds.kind
-    fits = choice.bits & facets.within(connection, kind, low, high)
+def _bounded(connection: sqlite3.Connection, choice: Choice, kind: str, bounds: Bounds) -> Choice:
+    """The models of a choice between two numbers; those in the same step as one are unsure."""
+    low, high = int(bounds.low), int(bounds.high)
     steps = (facets.step(low), facets.step(high))
+    fits = choice.bits & facets.within(connection, kind, low, high)
     at_edge = fits & facets.members(connection, f"{kind} step", *steps)
-    if exactly:
-        fits = fits & ~at_edge | at_edge & _at_edges(connection, bounds)
-        return Choice(fits, choice.unsure, choice.checks)
-    checks = (*choice.checks, lambda row: low <= row[bounds.column] <= high)
-    return Choice(fits, choice.unsure | at_edge, checks)
+    return replace(
+        choice, bits=fits, unsure=choice.unsure | at_edge, bounds=(*choice.bounds, bounds)
+    )
 
 
-def _at_edges(connection: sqlite3.Connection, bounds: Bounds) -> int:
-    """The models between two bounds that are in the same step as one of them."""
-    edges = {facets.bounds_of(facets.step(n)) for n in (bounds.low, bounds.high)}
-    cursor = connection.cursor()
-    cursor.row_factory = None
-    query = f"SELECT number FROM models WHERE {bounds.column} BETWEEN ? AND ?"  # noqa: S608  # our own column names
-    ranges = ((max(bounds.low, first), min(bounds.high, last)) for first, last in edges)
-    rows = chain.from_iterable(cursor.execute(query, two) for two in ranges)
-    return facets.as_bits(chain.from_iterable(rows))
+def _checked(connection: sqlite3.Connection, choice: Choice, selection: Selection) -> Choice:
+    """The choice with the models that changed after a time, and with labels."""
+    time, labels = selection.changed_after, set(selection.labels)
+    if time is not None:
+        same_month = choice.bits & facets.members(connection, "changed", facets.month(time))
+        bounds = Bounds("last_modified", time, facets.LAST_TEXT)
+        choice = replace(choice, unsure=choice.unsure | same_month, bounds=(*choice.bounds, bounds))
+    if labels and selection.label_match == "exact":
+        check = partial(_has_exactly, labels)
+        choice = replace(choice, unsure=choice.bits, checks=(check,))
+    return choice
+
+
+def _has_exactly(labels: set[str], row: sqlite3.Row) -> bool:
+    return set(_label_names(row)) == labels
 
 
 def _label_names(row: sqlite3.Row) -> tuple[str, ...]:
@@ -213,8 +181,7 @@ def _authored(connection: sqlite3.Connection, authors: Sequence[str]) -> int:
     query = "SELECT number FROM models WHERE listed AND id >= ? AND id < ?"
 
     def read(author: str) -> int:
-        bounds = (f"{author}/", f"{author}0")  # 0 follows / in ASCII
-        return facets.as_bits(chain.from_iterable(cursor.execute(query, bounds)))
+        return facets.as_bits(chain.from_iterable(cursor.execute(query, facets.ids_of(author))))
 
     found = 0
     for author in authors:

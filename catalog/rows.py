@@ -37,6 +37,7 @@ Row = tuple[str | int | float | None, ...]
 """Values by column, in the order of COLUMNS."""
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_decode = json.JSONDecoder().raw_decode
 _plain = attrgetter(*PLAIN, *FLAGS)
 _lists = attrgetter(*LISTS)
 _details = attrgetter(*DETAILS)
@@ -59,11 +60,11 @@ def from_row(row: sqlite3.Row | Mapping[str, Any]) -> Model:
     """The model that `to_row` was given."""
     values = {name: row[name] for name in PLAIN}
     values |= {name: bool(row[name]) for name in FLAGS}
-    values |= {name: tuple(json.loads(row[name])) for name in LISTS if row[name]}
+    values |= {name: tuple(_decode(row[name])[0]) for name in LISTS if row[name]}
     if row[RESULTS]:
-        values[RESULTS] = tuple(PublishedResult(*each) for each in json.loads(row[RESULTS]))
+        values[RESULTS] = tuple(PublishedResult(*each) for each in _decode(row[RESULTS])[0])
     if row["details"]:
-        kept = json.loads(row["details"])
+        kept = _decode(row["details"])[0]
         values |= {name: _read(name, value) for name, value in kept.items()}
     return Model(**values)
 

@@ -17,6 +17,7 @@ from catalog.crawl_log import Crawl as Crawl
 from catalog.crawl_log import CrawlState as CrawlState
 from catalog.crawl_log import now as now
 from catalog.ids import nearest
+from catalog.known_sets import one_state
 from catalog.migrations import MIGRATIONS
 from catalog.model import Model
 from catalog.policy import Refusal
@@ -195,13 +196,13 @@ class Catalog:
     ) -> tuple[Model, ...]:
         """The models of a selection, in its order; its fields may be given by name instead."""
         selection = replace(selection or Selection(), **filters)
-        with self._named_errors():
+        with self._named_errors(), one_state(self._connection):
             numbers = query.select(self._connection, selection)
             return tuple(self._rows_of(numbers))
 
     def count(self, selection: Selection) -> int:
         """How many models a selection has without its limit and offset."""
-        with self._named_errors():
+        with self._named_errors(), one_state(self._connection):
             return query.count(self._connection, selection)
 
     def each(self, selection: Selection) -> Iterator[Model]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
+from catalog import codes
 from catalog.crawl_log import CrawlState, now, slice_text
 from catalog.indexes import READ_AT_ONCE, Indexed, reindex
 from catalog.model import Model
@@ -203,6 +204,17 @@ class _Page:
         connection.executemany(CHANGE, self.changed)
         connection.executemany(UPDATE, self.seen)
         reindex(connection, self.before, self.after)
+        codes.change(
+            connection,
+            {
+                number: codes.values_of(each.model, each.score)
+                for number, each in self.before.items()
+            },
+            {
+                number: codes.values_of(each.model, each.score)
+                for number, each in self.after.items()
+            },
+        )
 
     def _insert(self, row: Row, *, listed: int) -> int:
         number, self.free = self.free, self.free + 1

@@ -10,7 +10,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from cache.database import connect
+from catalog import order
 from catalog.migrations import MIGRATIONS
 from catalog.model import File, Model, PublishedResult
 from catalog.select import Selection
@@ -121,6 +124,27 @@ def test_models_of_the_first_schema_are_found_and_renewed(tmp_path: Path) -> Non
         state = store.begin("hub", {"task": "fill-mask"})
         assert store.finish(state, complete=True) == 1
         assert [model.id for model in store.models()] == ["b"]
+
+
+def test_models_of_the_second_schema_are_sorted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By codes that are worked out for all of them, those that are gone included."""
+    monkeypatch.setattr(order, "READ_AT_ONCE", 1)
+    models = [Model(f"m/{at}", A, "hub", downloads=at % 7, likes=at) for at in range(50)]
+    asked = [Selection(sort=sort, limit=10) for sort in ("downloads", "likes", "id", "score")]
+    with Catalog(tmp_path / "catalog.db") as store:
+        store.upsert(models)
+        wanted = [store.select(one) for one in asked]
+        store.bury("hub", "m/3")
+    with closing(sqlite3.connect(tmp_path / "catalog.db", isolation_level=None)) as connection:
+        connection.execute("DROP TABLE codes")
+        connection.execute("DELETE FROM _sqlite_migrations WHERE name LIKE '003 %'")
+        connection.execute("PRAGMA user_version = 2")
+    with Catalog(tmp_path / "catalog.db") as store:
+        store.upsert([models[3]])
+        assert [store.select(one) for one in asked] == wanted
+        assert store.select(Selection(limit=1)) == (models[6],)
 
 
 def test_a_kill_in_a_migration_leaves_the_former_schema(tmp_path: Path) -> None:

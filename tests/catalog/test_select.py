@@ -160,15 +160,31 @@ def random_selection(draw: random.Random) -> Selection:
     return Selection(**facts, **page, sort=draw.choice(sorts))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("few", [2, order.FEW], ids=["part by part", "at once"])
+WAYS: dict[str, dict[str, object]] = {
+    "at once": {},
+    "by codes": {"READ_AT_ONCE": 3},
+    "part by part": {"FEW": 2, "TOGETHER": 2, "LARGE": 30, "READ_AT_ONCE": 3},
+    "on walks": {"FEW": 2, "LARGE": 5, "MANY": 2, "READ_AT_ONCE": 3, "SORTED_IN_STEPS": 99},
+    "on long walks": {"FEW": 2, "LARGE": 5, "MANY": 2, "READ_IN_STEPS": 0, "STEPS": 99},
+}
+"""What decides how a question is answered, as if the catalog were large."""
+
+
+def go(way: str, patch: pytest.MonkeyPatch) -> None:
+    for name, value in WAYS[way].items():
+        patch.setattr(order, name, value)
+    if len(WAYS[way]) > 1:
+        patch.setattr(order, "LEVELS", (2, 5, 30))
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_selections_are_what_they_say(
-    full: Catalog, few: int, monkeypatch: pytest.MonkeyPatch
+    full: Catalog, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whichever way of answering is the cheaper: the same models, order and count."""
-    monkeypatch.setattr(order, "FEW", few)
-    monkeypatch.setattr(order, "TOGETHER", few)
-    draw = random.Random(few)
-    for _ in range(80):
+    go(way, monkeypatch)
+    draw = random.Random(way)
+    for _ in range(35):
         asked = random_selection(draw)
         everything = replace(asked, limit=None, offset=0, sort="id")
         wanted, all_wanted = expected(MODELS, asked), expected(MODELS, everything)
@@ -194,6 +210,59 @@ def test_selections_follow_what_changes(store: Catalog) -> None:
         asked = replace(random_selection(draw), limit=None, offset=0)
         found = {model.id for model in store.select(asked)}
         assert found == {model.id for model in others[:400] if fits(model, asked)}, asked
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_bounds_on_what_is_sorted_by_are_exact(
+    full: Catalog, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where many have the very value of the bound, or only the last ones fit."""
+    go(way, monkeypatch)
+    for low in (3, 100, 2**19, 2**20 - 1, 2**20, 2**20 + 1):
+        for facts in ({"sort": "parameters"}, {"sort": "size", "labels": ("negative", "positive")}):
+            asked = Selection(min_parameters=low, label_match="exact", limit=9, **facts)  # type: ignore[arg-type]
+            assert full.select(asked) == tuple(expected(MODELS, asked)), asked
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_answers_follow_what_anybody_writes(
+    store: Catalog, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This process or another, whole crawls, changes and what is rolled back: the same models in
+    the same order as if all were sorted afresh."""
+    go(way, monkeypatch)
+    draw = random.Random(way)
+    news = [
+        replace(new, id=old.id, source=old.source) for old, new in zip(MODELS, zoo(1), strict=True)
+    ]
+    known: dict[int, Model] = {}
+    with Catalog(store.path) as other:
+        for turn in range(8):
+            some = draw.sample(range(len(known) + 40), 40)
+            changed = {at: draw.choice((MODELS, news))[at] for at in sorted({*some, len(known)})}
+            changed = {at: m for at, m in changed.items() if at in known or at == len(known)}
+            for at in range(len(known), min(len(known) + 40, N_MODELS)):
+                changed[at] = MODELS[at]
+            draw.choice((store, other)).upsert(changed.values())
+            known |= changed
+            with pytest.raises(OverflowError):
+                store.upsert([replace(MODELS[0], downloads=3, likes=2**70)])
+            for asked in (replace(random_selection(draw), offset=turn % 3) for _ in range(5)):
+                wanted = expected([known[at] for at in sorted(known)], asked)
+                assert [m.id for m in store.select(asked)] == [m.id for m in wanted], asked
+
+
+def test_an_answer_is_of_one_state(store: Catalog) -> None:
+    """What another process writes meanwhile is in the next one."""
+    asked = Selection(task="fill-mask")
+    store.upsert(MODELS[:50])
+    with Catalog(store.path) as other:
+        with known_sets.one_state(store._connection):
+            before = store.count(asked)
+            other.upsert(MODELS[50:])
+            assert store.count(asked) == store.count(asked) == before
+            assert len(store.select(asked)) == before
+        assert store.count(asked) == other.count(asked) > before
 
 
 def listed(id: str, **facts: object) -> Model:
@@ -279,16 +348,6 @@ def test_large_sets_are_read_out_whole() -> None:
     edges = {edge + near for edge in (2048, 65_536, 2**20) for near in (-1, 0, 1)}
     numbers = sorted({0, 7, 8, *edges, *draw.sample(range(2**21), 3_000)})
     assert list(facets.numbers_in(facets.as_bits(numbers))) == numbers
-
-
-@pytest.mark.parametrize("power", [0, 1, 3, 4, 5, 6, 11])
-def test_quarters_hold_every_number_of_an_octave_once(power: int) -> None:
-    """In order, each between its bounds."""
-    quarters = order.ORDERS["size"].quarters(f"{power:02}")
-    numbers = [n for n in range(1 << 11) if facets.octave(n) == f"{power:02}"]
-    within = [range(low, high + 1) for low, high in map(facets.bounds_of, quarters)]
-    assert [n for one in within for n in one] == numbers
-    assert [facets.step(one[-1]) for one in within] == quarters
 
 
 def test_lineage_is_followed_through_circles(store: Catalog) -> None:
