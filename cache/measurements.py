@@ -235,6 +235,13 @@ class Measurements:
         )
         return {row["row_key"]: row["output"] for row in rows}
 
+    def scores(self, key: str) -> dict[str, bytes]:
+        """The scores of all outputs, float32 bytes, of every row answered, by row key."""
+        rows = self._connection.execute(
+            "SELECT row_key, scores FROM predictions WHERE candidate_key = ?", (key,)
+        )
+        return {row["row_key"]: row["scores"] for row in rows}
+
     # ------------------------------------------------------------------ figures
     def record_figures(self, key: str, figures: Iterable[Figure], *, samples: str = "") -> None:
         """Store measurements; a later one of the same name replaces the earlier."""

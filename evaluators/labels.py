@@ -5,15 +5,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from cache.errors import BadInput
 from catalog.labels import GENERIC, output_names
-from evaluators.labelling.label_map import Inferred, LabelMap, LabelMismatch
+from evaluators.labelling.label_map import Inferred, LabelMap, LabelMismatch, quoted
 from evaluators.labelling.spelling import normalised
 from evaluators.labelling.synonyms import by_meaning, coarser
 
-__all__ = ["Inferred", "LabelMap", "LabelMismatch", "align", "normalised"]
+__all__ = ["Inferred", "LabelMap", "LabelMismatch", "align", "may_infer", "normalised"]
 
 EXPLICIT = "explicit map"
-
-SHOWN_LABELS = 12
 
 LEAST_REACHED = 2
 """A partial map reaches at least this many labels: one that reaches a single label says nothing."""
@@ -53,6 +51,32 @@ def align(
     if partial and n_reached >= LEAST_REACHED:
         return _label_map(how, most, names, wanted)
     raise LabelMismatch(_reason(names, wanted, most if n_reached >= LEAST_REACHED else {}))
+
+
+def may_infer(
+    outputs: Sequence[str],
+    label2id: Mapping[str, int],
+    wanted: Sequence[str],
+    explicit: Mapping[str, str] | None = None,
+    *,
+    partial: bool = False,
+    asked: bool = False,
+) -> bool:
+    """Whether labels that names do not reach may be inferred from rows (labelling/inference.py).
+
+    They may where the names say nothing (LABEL_0, LABEL_1, ...) or the model was `asked` for by
+    its id, and where there are outputs enough. Names that reach two labels say something: such a
+    model is for an explicit map, or for `partial`.
+    """
+    generic = all(GENERIC.fullmatch(name) for name in output_names(outputs, label2id))
+    least = LEAST_REACHED if partial else max(LEAST_REACHED, len(wanted))
+    if not (asked or generic) or len(outputs) < least:
+        return False
+    try:
+        align(outputs, label2id, wanted, explicit, partial=True)
+    except LabelMismatch:
+        return True
+    return False
 
 
 def _merit(tried: tuple[str, Mapping[int, str]]) -> tuple[bool, int]:
@@ -184,6 +208,4 @@ def _reason(names: Sequence[str], wanted: Sequence[str], most: Mapping[int, str]
 
 
 def _listed(labels: Sequence[str]) -> str:
-    shown = ", ".join(repr(label) for label in labels[:SHOWN_LABELS])
-    more = len(labels) - SHOWN_LABELS
-    return f"{shown} and {more:,} more" if more > 0 else shown or "none"
+    return quoted(labels) or "none"

@@ -41,6 +41,17 @@ def read_image(file: Path, *, channels: int) -> "Image":
         ) from error
 
 
+def n_pixels(file: Path) -> int:
+    """How large an image is, from its header alone; 0 where that cannot be read."""
+    from PIL import Image
+
+    try:
+        with Image.open(file) as opened:
+            return opened.width * opened.height
+    except (OSError, SyntaxError, ValueError):
+        return 0
+
+
 def read_audio(file: Path, *, rate: int) -> NDArray[np.float32]:
     """The sound as one channel of samples in [-1, 1], (n,), at `rate` samples a second.
 

@@ -17,6 +17,10 @@ from evaluators.serving import Padding, Serving
 PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
 NO_PADDING = Padding(0, 0, "right")
 MASK = "attention_mask"
+PIXEL_MASK = "pixel_mask"
+
+GIVEN_IMAGES = 2
+"""So many of the user's images are compared: large ones take seconds each."""
 
 RATE = 16_000
 """Samples a second, where a feature extractor does not say."""
@@ -74,6 +78,53 @@ class ImageInputs:
 
 
 @dataclass(frozen=True, slots=True)
+class DetectorInputs(ImageInputs):
+    """The same for detectors, whose images may keep their shapes.
+
+    `size` is the height and width that all images are brought to; None as the files say.
+    """
+
+    size: Mapping[str, int] | None = None
+
+    @classmethod
+    def load(
+        cls, source: Path, channels: int, size: Mapping[str, int] | None = None
+    ) -> "DetectorInputs":
+        """CandidateFailed where the repository has none that runs here."""
+        return cls(_loaded(AutoImageProcessor, source, "image processor"), source, channels, size)
+
+    def batches(self, texts: Sequence[str]) -> list[Arrays]:
+        """Two noise images, one of another shape, and some of the given ones, each alone."""
+        from PIL import Image
+
+        draw = np.random.default_rng(0)
+        colours = () if self.channels == 1 else (3,)
+        wide, tall = (
+            Image.fromarray(draw.integers(0, 256, (*shape, *colours), dtype=np.uint8))
+            for shape in ((32, 48), (48, 32))
+        )
+        given = [
+            read_image(file_of(text, "image"), channels=self.channels)
+            for text in texts[:GIVEN_IMAGES]
+        ]
+        return [self.arrays(group) for group in ([wide, wide], [tall], *([one] for one in given))]
+
+    def arrays(self, images: Sequence[Any]) -> Arrays:
+        """The model's inputs of images with one shape, which are not padded."""
+        asked = {} if self.size is None else {"size": dict(self.size)}
+        made = self.processor(images=list(images), return_tensors="np", **asked)
+        return {name: np.asarray(made[name]) for name in self.input_names if name in made}
+
+    def axes(self, name: str) -> Mapping[int, str]:
+        """The batch; and height and width, where they differ from image to image."""
+        own = self.processor.size
+        if self.size is not None or (own.get("height") and own.get("width")):
+            return {0: "batch"}
+        first = 1 if name == PIXEL_MASK else 2
+        return {0: "batch", first: "height", first + 1: "width"}
+
+
+@dataclass(frozen=True, slots=True)
 class AudioInputs:
     """A feature extractor, served by transformers with numpy."""
 
@@ -100,6 +151,17 @@ class AudioInputs:
     def masks_padding(self) -> bool:
         """Whether padding is told to the model; else it may change the scores."""
         return bool(getattr(self.extractor, "return_attention_mask", False))
+
+    @property
+    def has_one_length(self) -> bool:
+        """Whether every sound becomes an input of one shape, so that a batch pads nothing."""
+        draw = np.random.default_rng(0)
+        made = [
+            self.arrays([draw.normal(0, 0.1, n).astype(np.float32)])
+            for n in (self.rate // 4, self.rate // 2)
+        ]
+        shapes = [{name: array.shape for name, array in arrays.items()} for arrays in made]
+        return shapes[0] == shapes[1]
 
     @property
     def input_names(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from evaluators.serving import Serving
 from evaluators.task import Task
 
 if TYPE_CHECKING:
+    from evaluators.labels import LabelMap
     from evaluators.samples import Samples
 
 Modality = Literal["text", "image", "audio"]
@@ -71,6 +72,17 @@ class Answerer(Protocol):
 
     def n_cut(self, texts: Sequence[str]) -> int:
         """How many of the requests are longer than the candidate may read."""
+        ...
+
+
+class Preparing(Protocol):
+    """A candidate with long work before its first answer, such as embedding a corpus.
+
+    Whoever does not let it prepare waits for all of it at the first answer.
+    """
+
+    def prepare(self, seconds: float) -> bool:
+        """Work for about so long; whether it is ready."""
         ...
 
 
@@ -147,6 +159,13 @@ class TaskMethod(Protocol):
 
     def labels(self, config: Mapping[str, Any], task: Task) -> tuple[str, ...]:
         """Names of the outputs, from config.json; CandidateFailed where it cannot serve."""
+        ...
+
+    def label_map(self, outputs: tuple[str, ...], task: Task) -> "LabelMap | None":
+        """For answers that hold labels and are none themselves: what each output stands for.
+
+        None for other tasks. CandidateFailed (label mismatch) where no output stands for any.
+        """
         ...
 
     def details(self, config: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ from evaluators.reading.examples import MEDIA, Example, examples
 from evaluators.reading.files import Hashes
 from evaluators.reading.frames import table_of
 from evaluators.reading.gathering import prepared
-from evaluators.reading.guess import TaskGuess, guess_task
+from evaluators.reading.guess import TaskGuess, guess_task, twin_of
 from evaluators.reading.nested import with_nested
 from evaluators.reading.reservoir import Reservoir, shares
 from evaluators.reading.roles import Chosen, choose_roles
@@ -71,8 +71,8 @@ class Samples:
 
     `labels` are the distinct labels that truths are made of: by value if all are integers, else by
     alphabet; none where a truth is a text or a number. `dataset` is the id of the Hub's data set
-    that they were read from, `split` the split. `truth` is what a truth holds, `columns` are each
-    role's columns, `corpus` the documents of a retrieval by id.
+    that they were read from, `revision` its commit, `split` the split. `truth` is what a truth
+    holds, `columns` are each role's columns, `corpus` the documents of a retrieval by id.
     """
 
     name: str
@@ -84,6 +84,7 @@ class Samples:
     group_column: str | None = None
     slice_columns: tuple[str, ...] = ()
     dataset: str | None = None
+    revision: str | None = None
     task: str = TEXT_CLASSIFICATION.task
     truth: Kind = Kind.LABEL
     columns: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -217,6 +218,8 @@ def _collect(
     rows = [values for _, values in head]
     guess = None if shape is not None else guess_task(table, rows)
     shape = shape or shape_of(guess.task if guess else TEXT_CLASSIFICATION.task)
+    twin = twin_of(table, rows, shape, [role for role, _ in asked.roles])
+    guess, shape = (twin, shape_of(twin.task)) if twin else (guess, shape)
     table, rows = prepared(table, rows, shape, asked)
     chosen = choose_roles(table, rows, shape, asked)
     drawn = Reservoir[Example](max_rows, seed)
@@ -246,6 +249,7 @@ def _samples(
         group_column=asked.group,
         slice_columns=asked.slices,
         dataset=table.dataset,
+        revision=table.revision,
         task=chosen.shape.task,
         truth=label_kind,
         columns=_columns(table, chosen),

@@ -25,6 +25,11 @@ MODES = {
 }  # fmt: skip
 """Flags of older files, in the order in which several are joined, and what newer ones call them."""
 
+PROMPT_NAMES = (("query",), ("document", "passage", "corpus"))
+"""What the prompts of queries and of documents are called, the first found holds."""
+
+COMPARISONS = ("cosine", "dot", "euclidean", "manhattan")
+
 SERVED = ("Transformer", "Pooling", "Normalize")
 """Modules that we know; the last changes no cosine."""
 
@@ -60,6 +65,46 @@ class SentenceModules:
             bool(limits.get("do_lower_case")),
             limit if isinstance(limit, int) and limit > 0 else None,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class SearchModules:
+    """What is put before queries and documents, and how their embeddings are compared.
+
+    As `encode_query` and `encode_document` of sentence-transformers do.
+    """
+
+    query_prompt: str = ""
+    document_prompt: str = ""
+    similarity: str = "cosine"
+    normalize: bool = True
+
+    @classmethod
+    def read(cls, source: Path) -> "SearchModules":
+        """Of a repository; no prompts and the cosine where it has no such files.
+
+        CandidateFailed for a comparison that is not served.
+        """
+        config = mapping(_json(source / PROMPTS, {}))
+        prompts = mapping(config.get("prompts"))
+        query, document = (_first_prompt(config, prompts, names) for names in PROMPT_NAMES)
+        if (query or document) and mapping(_json(source / POOLING, {})).get("include_prompt") is False:  # noqa: E501  # fmt: skip
+            raise CandidateFailed(State.UNSUPPORTED, "its pooling skips the prompt: not served yet")
+        similarity = str(config.get("similarity_fn_name") or "cosine")
+        if similarity not in COMPARISONS:
+            raise CandidateFailed(State.UNSUPPORTED, f"it compares by {similarity}: not served yet")
+        modules = _json(source / MODULES, [])
+        kinds = [str(mapping(module).get("type")) for module in modules]
+        normalizes = any(kind.endswith(".Normalize") for kind in kinds)
+        return cls(query, document, similarity, normalizes or similarity == "cosine")
+
+
+def _first_prompt(
+    config: Mapping[str, Any], prompts: Mapping[str, Any], names: tuple[str, ...]
+) -> str:
+    """The prompt of the first of the names that has one, else the default one."""
+    known = next((name for name in names if name in prompts), None)
+    return _prompt(config) if known is None else str(prompts[known])
 
 
 def _check_modules(modules: Any) -> None:

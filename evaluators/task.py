@@ -9,6 +9,15 @@ from cache.key import JSONValue
 SEVERAL = "several_labels"
 """The option that says that a row may have any number of labels."""
 
+ANSWERS, SCORES = "answers", "scores"
+"""The option, and its value, that asks for every label's score where a row may have several."""
+
+LIKELIHOODS = "likelihoods"
+"""The option that asks how likely the given texts are, instead of for texts."""
+
+TOP_K = "top_k"
+"""The option that says how many documents of a corpus an answer holds."""
+
 NO_OPTIONS: Mapping[str, JSONValue] = MappingProxyType({})
 
 

@@ -1,7 +1,7 @@
 """Texts to token ids at serving time, by the `tokenizers` library alone (no transformers)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -39,10 +39,15 @@ class Tokens(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tokenization:
-    """A tokenizer with the cut and the padding that an artifact is served with."""
+    """A tokenizer with the cut and the padding that an artifact is served with.
+
+    `cut` holds the texts that were encoded last and how many of them were cut, so that counting
+    them does not encode them again.
+    """
 
     tokenizer: Any  # tokenizers.Tokenizer: a Rust class without type information
     serving: Serving
+    cut: dict[tuple[Any, ...], int] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def load(cls, folder: Path, serving: Serving) -> "Tokenization":
@@ -64,6 +69,7 @@ class Tokenization:
         encodings: list[Encoding] = self.tokenizer.encode_batch_fast(
             [clean(text) for text in paired(texts, self.serving.options)]
         )
+        self._count_cut(tuple(texts), encodings)
         return encodings
 
     def encode_words(self, rows: Sequence[Sequence[str]]) -> "list[Encoding]":
@@ -73,6 +79,7 @@ class Tokenization:
             cleaned = [[word if not at else f" {word}" for at, word in enumerate(words)]
                        for words in cleaned]  # fmt: skip
         encodings: list[Encoding] = self.tokenizer.encode_batch(cleaned, is_pretokenized=True)
+        self._count_cut(tuple(map(tuple, rows)), encodings)
         return encodings
 
     @property
@@ -82,7 +89,21 @@ class Tokenization:
 
     def n_cut(self, texts: Sequence[Text]) -> int:
         """How many of the texts are longer than the longest length allowed."""
-        return sum(bool(encoding.overflowing) for encoding in self.encode(texts))
+        asked = tuple(texts)
+        if asked not in self.cut:
+            self.encode(texts)
+        return self.cut[asked]
+
+    def n_cut_words(self, rows: Sequence[Sequence[str]]) -> int:
+        """How many rows of words are longer than the longest length allowed."""
+        asked = tuple(map(tuple, rows))
+        if asked not in self.cut:
+            self.encode_words(rows)
+        return self.cut[asked]
+
+    def _count_cut(self, asked: tuple[Any, ...], encodings: "Sequence[Encoding]") -> None:
+        self.cut.clear()
+        self.cut[asked] = sum(bool(encoding.overflowing) for encoding in encodings)
 
     def batch(self, encodings: "Sequence[Tokens]") -> TokenArrays:
         """The model's inputs, (n, longest of them) each."""

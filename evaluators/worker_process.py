@@ -28,6 +28,9 @@ from evaluators.task import Task
 from evaluators.wire import Frame, ProtocolError, read_frame
 
 GRACE_S = 2.0
+PART_S = 20.0
+"""How long a part of a candidate's preparation takes."""
+
 MAX_NAME = 1000
 MAX_ANSWER = 1_000_000
 LOG_BYTES = 20_000
@@ -41,6 +44,7 @@ class Loaded:
 
     `load_s` is without `import_s`, the import of the runtime; `runtime_mb` is the worker's
     high-water mark after that import; `loaded_mb` the weights in memory, of type `dtype`.
+    One that is not ready may `prepare` before it answers.
     """
 
     labels: tuple[str, ...]
@@ -51,6 +55,7 @@ class Loaded:
     dtype: str
     n_parameters: int | None
     max_length: int
+    is_ready: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,15 @@ class Timing:
 
     wall_ms: tuple[float, ...]
     cpu_ms: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Singles:
+    """Requests served one by one: durations, and answers as JSON or logits, (n, labels)."""
+
+    timing: Timing
+    texts: tuple[str, ...] = ()
+    scores: NDArray[np.float32] | None = None
 
 
 @dataclass(slots=True)
@@ -196,7 +210,7 @@ class Worker:
         message = self._ask({"command": "load", "folder": str(folder)}).message
         self._folder = folder
         labels = message.get("labels")
-        if not isinstance(labels, list) or len(labels) == 1 or len(labels) > 100_000:
+        if not isinstance(labels, list) or len(labels) > 100_000:
             raise self._protocol_error(f"labels {labels!r}")
         return Loaded(
             labels=tuple(str(label)[:MAX_NAME] for label in labels),
@@ -207,7 +221,14 @@ class Worker:
             dtype=_text(message, "dtype"),
             n_parameters=_optional_count(message, "n_parameters"),
             max_length=int(_number(message, "max_length")),
+            is_ready=message.get("is_ready") is not False,
         )
+
+    def prepare(self, between: Callable[[], None]) -> None:
+        """Let a candidate that is not ready get so, in parts; `between` them it may be ended."""
+        request = {"command": "prepare", "seconds": min(PART_S, self.deadline_s / 4)}
+        while not self._ask(request).message.get("is_ready"):
+            between()
 
     def scores(self, texts: Sequence[str], *, batch_size: int = 32) -> Scores:
         """Logits in the order of the texts. Out of memory, half the batch is tried once."""
@@ -223,21 +244,25 @@ class Worker:
 
     def time(self, texts: Sequence[str], *, warmup: int = 0, batch_size: int = 1) -> Timing:
         """Serve the texts as single requests, or as batches, after `warmup` that do not count."""
-        request = {
-            "command": "time",
-            "texts": list(texts),
-            "warmup": warmup,
-            "batch_size": batch_size,
-        }
-        frame = self._ask(request)
-        n_requests = math.ceil(len(texts) / batch_size)
-        wall, cpu = (self._durations(frame, name, n_requests) for name in ("wall_ns", "cpu_ns"))
-        return Timing(wall_ms=wall, cpu_ms=cpu)
+        return self._timing(self._time(texts, warmup, batch_size), len(texts), batch_size)
+
+    def single(self, texts: Sequence[str], *, warmup: int = 0) -> Singles:
+        """Serve the texts as single requests, and say what was answered and how fast."""
+        frame = self._time(texts, warmup, 1, keep=True)
+        scores = frame.arrays.get("scores")
+        if scores is not None:
+            self._check_scores(scores, len(texts))
+            return Singles(self._timing(frame, len(texts)), scores=scores.astype(np.float32))
+        return Singles(self._timing(frame, len(texts)), self._texts(frame.message, len(texts)))
 
     def memory(self) -> Memory:
         """What the process holds now, and its high-water mark."""
         message = self._ask({"command": "memory"}).message
         return Memory(_number(message, "resident_mb"), _number(message, "peak_mb"))
+
+    def metric(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What a user's own metric from a file answers (quality/own_files.py), unchecked."""
+        return self._ask({**request, "command": "metric"}).message
 
     def unload(self) -> None:
         """Let go of the candidate; the process stays warm."""
@@ -260,25 +285,51 @@ class Worker:
         message = self._ask(
             {"command": "answers", "texts": list(texts), "batch_size": batch_size}
         ).message
+        return Answers(self._texts(message, len(texts)), int(_number(message, "n_cut")))
+
+    def _texts(self, message: Mapping[str, Any], n: int) -> tuple[str, ...]:
         found = message.get("answers")
-        if not isinstance(found, list) or len(found) != len(texts):
-            raise self._protocol_error(f"no {len(texts)} answers")
+        if not isinstance(found, list) or len(found) != n:
+            raise self._protocol_error(f"no {n} answers")
         if not all(isinstance(answer, str) and len(answer) <= MAX_ANSWER for answer in found):
             raise self._protocol_error("an answer that is no text, or too long")
-        return Answers(tuple(found), int(_number(message, "n_cut")))
+        return tuple(found)
 
     def _scores(self, texts: Sequence[str], batch_size: int) -> Scores:
         frame = self._ask({"command": "scores", "texts": list(texts), "batch_size": batch_size})
         logits = frame.arrays.get("scores")
-        if logits is None or logits.dtype != np.float32 or logits.ndim != 2:
+        if logits is None:
             raise self._protocol_error("no scores")
-        if logits.shape[0] != len(texts):
-            raise self._protocol_error(f"{logits.shape[0]} rows of scores for {len(texts)} texts")
+        self._check_scores(logits, len(texts))
         finite = np.asarray(np.isfinite(logits)).all(axis=1)
         if not finite.all():
             reason = f"{int((~finite).sum())} of {len(texts)} rows have scores that are no numbers"
             raise CandidateFailed(State.BAD_OUTPUT, reason)
         return Scores(logits.astype(np.float32), int(_number(frame.message, "n_cut")))
+
+    def _check_scores(self, logits: NDArray[np.generic], n: int) -> None:
+        if logits.dtype != np.float32 or logits.ndim != 2:
+            raise self._protocol_error("no scores")
+        if logits.shape[0] != n:
+            raise self._protocol_error(f"{logits.shape[0]} rows of scores for {n} texts")
+
+    def _time(
+        self, texts: Sequence[str], warmup: int, batch_size: int, *, keep: bool = False
+    ) -> Frame:
+        return self._ask(
+            {
+                "command": "time",
+                "texts": list(texts),
+                "warmup": warmup,
+                "batch_size": batch_size,
+                "keep": keep,
+            }
+        )
+
+    def _timing(self, frame: Frame, n_texts: int, batch_size: int = 1) -> Timing:
+        n_requests = math.ceil(n_texts / batch_size)
+        wall, cpu = (self._durations(frame, name, n_requests) for name in ("wall_ns", "cpu_ns"))
+        return Timing(wall_ms=wall, cpu_ms=cpu)
 
     def _durations(self, frame: Frame, name: str, n_requests: int) -> tuple[float, ...]:
         array = frame.arrays.get(name)

@@ -15,7 +15,7 @@ from evaluators.candidate import Recipe
 from evaluators.cost.memory import memory
 from evaluators.failures import failure_of
 from evaluators.measurement import CandidateFailed, State
-from evaluators.protocols import Answerer, Classifier
+from evaluators.protocols import Answerer, Classifier, Preparing
 from evaluators.task import Task
 from evaluators.wire import Frame, read_frame
 
@@ -36,11 +36,13 @@ class Server:
             "build": self._build,
             "graph": self._graph,
             "load": self._load,
+            "prepare": self._prepare,
             "scores": self._scores,
             "answers": self._answers,
             "time": self._time,
             "memory": self._memory,
             "unload": self._unload,
+            "metric": self._metric,
         }
 
     def run(self) -> None:
@@ -112,8 +114,12 @@ class Server:
                 "dtype": classifier.dtype,
                 "n_parameters": serving.n_parameters,
                 "max_length": serving.max_length,
+                "is_ready": not hasattr(classifier, "prepare"),
             }
         )
+
+    def _prepare(self, message: Message) -> Frame:
+        return Frame({"is_ready": cast(Preparing, self._loaded()).prepare(message["seconds"])})
 
     def _scores(self, message: Message) -> Frame:
         classifier, texts = self._loaded(), message["texts"]
@@ -133,7 +139,13 @@ class Server:
         batches = [texts[start : start + size] for start in range(0, len(texts), size)]
         for index in range(message["warmup"]):
             serve(batches[index % len(batches)], batch_size=size)
-        return Frame({}, _timed(serve, batches, size))
+        durations, answered = _timed(serve, batches, size, keep=message["keep"])
+        if not message["keep"]:
+            return Frame({}, durations)
+        if hasattr(self._classifier, "scores"):
+            scores = np.concatenate(answered).astype(np.float32)
+            return Frame({}, {**durations, "scores": scores})
+        return Frame({"answers": [answer for batch in answered for answer in batch]}, durations)
 
     def _memory(self, message: Message) -> Frame:
         now = memory()
@@ -143,6 +155,11 @@ class Server:
         self._classifier = None
         gc.collect()
         return Frame({})
+
+    def _metric(self, message: Message) -> Frame:
+        from evaluators.quality.own_files import answer
+
+        return Frame(answer(message))
 
     def _loaded(self) -> Classifier | Answerer:
         if self._classifier is None:
@@ -171,14 +188,16 @@ def _request_of(candidate: Classifier | Answerer) -> Callable[..., Any]:
 
 
 def _timed(
-    serve: Callable[..., Any], batches: list[list[str]], size: int
-) -> dict[str, NDArray[np.int64]]:
-    """Nanoseconds of each request, on the wall and of this process's threads."""
+    serve: Callable[..., Any], batches: list[list[str]], size: int, *, keep: bool
+) -> tuple[dict[str, NDArray[np.int64]], list[Any]]:
+    """Nanoseconds of each request, on the wall and of this process's threads; kept answers."""
     wall_ns = np.empty(len(batches), dtype=np.int64)
     cpu_ns = np.empty(len(batches), dtype=np.int64)
+    kept = []
     for index, batch in enumerate(batches):
         cpu, wall = time.process_time_ns(), time.perf_counter_ns()
-        serve(batch, batch_size=size)
+        answered = serve(batch, batch_size=size)
         wall_ns[index] = time.perf_counter_ns() - wall
         cpu_ns[index] = time.process_time_ns() - cpu
-    return {"wall_ns": wall_ns, "cpu_ns": cpu_ns}
+        kept += [answered] if keep else []
+    return {"wall_ns": wall_ns, "cpu_ns": cpu_ns}, kept

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from catalog.store import Catalog
     from evaluators.candidate import Candidate, Recipe
     from evaluators.measurement import Measurement, State
+    from evaluators.quality.custom import Metric
     from evaluators.samples import Samples
     from recommender.api import Leaderboard, find, measure, plan
     from recommender.evidence.verdict import Verdict
@@ -40,6 +41,7 @@ _HOMES = {
     "Candidate": "evaluators.candidate",
     "Recipe": "evaluators.candidate",
     "Measurement": "evaluators.measurement",
+    "Metric": "evaluators.quality.custom",
     "State": "evaluators.measurement",
     "RecommenderError": "cache.errors",
 }
@@ -50,6 +52,7 @@ __all__ = [
     "Fits",
     "Leaderboard",
     "Measurement",
+    "Metric",
     "Outcome",
     "Recipe",
     "Recommendation",

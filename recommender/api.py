@@ -15,6 +15,7 @@ from evaluators.samples import Samples, read_samples
 from recommender.finding import answer
 from recommender.finding import plan as plan_only
 from recommender.leaderboard import Leaderboard, read_leaderboard
+from recommender.own_metrics import opened
 from recommender.progress import Progress
 from recommender.query import DEFAULT_TASK, MAX_MODELS, Budget, Query
 from recommender.recommendation import Plan, Recommendation
@@ -22,6 +23,7 @@ from recommender.runs import explain_run
 
 __all__ = ["Leaderboard", "find", "leaderboard", "measure", "plan", "why"]
 
+Metrics = Any  # a name, a function, a module of evaluate, a Metric, or several of these
 Data = str | Path | Any  # a path, a Hub data set id, a Dataset, a DataFrame, or a list of dicts
 
 
@@ -35,6 +37,8 @@ def find(
     columns: Mapping[str, str | Sequence[str]] | None = None,
     task_options: Mapping[str, JSONValue] | None = None,
     split: str | None = None,
+    metrics: Metrics = (),
+    allow_metric_code: bool = False,
     models: Sequence[str] = (),
     sources: Sequence[str] = ("hub",),
     backends: Sequence[str] = (),
@@ -44,6 +48,7 @@ def find(
     commercial: bool = False,
     allow_unknown_license: bool = False,
     label_map: Mapping[str, str] | None = None,
+    partial: bool = False,
     positive: str | None = None,
     confidence: float = 0.95,
     threads: int = 1,
@@ -64,47 +69,58 @@ def find(
 
     `data` is a file (csv, tsv, jsonl, parquet, ...), a folder of images or sounds, a `datasets` id
     with `split`, a Dataset, a DataFrame, or a list of dicts. `task` is a Hub pipeline tag, guessed
-    from the data if left out; `columns` maps a role of its rows to a column
-    (`{"text_pair": "hypothesis"}`); `task_options` are the task's own settings, such as
-    `{"target_language": "de"}` (docs/data.md). `require` holds texts as "accuracy >= 0.90" or
+    from the data if left out; `columns` maps a role of its rows to a column (`{"text_pair":
+    "hypothesis"}`); `task_options` are the task's own settings, such as `{"target_language": "de"}`
+    (docs/data.md). `metrics` are measured beside what is required: names, or metrics of your own,
+    which requirements can name then: a function, a module of `evaluate`, a `Metric`, or the text
+    `FILE.py:FUNCTION` or `OWNER/NAME` of a Hub, whose code runs in a process without network, the
+    latter only with `allow_metric_code`. `require` holds texts as "accuracy >= 0.90" or
     "latency_p95_ms <= 20". `models` are ids with an optional @REVISION, `sources` are "hub" or
     "folder:PATH". `explore` models larger than the choice are run as well, each in its smallest
-    recipe, to show what more size would buy. `duplicates` ("drop" or "keep") and `group` (a
-    column) say what counts as one independent draw. `commercial` leaves out models whose licence,
-    or that of a base model, does not allow to earn money; `allow_unknown_license` lets unknown
-    licences pass. What searches downloaded is kept below `disk_budget_mb`. `sampler` proposes the
-    candidates ("cheapest", or "tpe", "gp", "nsga2", "random" for comparison); `mode` is "pool",
-    "open" or "auto" (docs/guarantee.md). `label_map` maps a label of the data to the model's
-    name for it. An interrupt (Ctrl-C) ends the search with what is known, and
-    `Recommendation.ended` says so.
+    recipe, to show what more size would buy. `duplicates` ("drop" or "keep") and `group` (a column)
+    say what counts as one independent draw. `commercial` leaves out models whose licence, or that
+    of a base model, does not allow to earn money; `allow_unknown_license` lets unknown licences
+    pass. What searches downloaded is kept below `disk_budget_mb`. `sampler` proposes the candidates
+    ("cheapest", or "tpe", "gp", "nsga2", "random" for comparison); `mode` is "pool", "open" or
+    "auto" (docs/guarantee.md). `label_map` maps a label of the data to the model's name for it;
+    `partial` lets in models that lack some labels, whose rows count as wrong. An interrupt (Ctrl-C)
+    ends the search with what is known, and `Recommendation.ended` says so.
 
     Raises RecommenderError (BadInput, NotFound, AccessRequired, ...) with one line and a hint.
     """
-    query = Query.parse(
-        require,
-        task=task or DEFAULT_TASK,
-        task_options=dict(task_options or {}),
-        minimize=minimize,
-        models=names(models),
-        sources=names(sources),
-        backends=names(backends),
-        baseline=baseline,
-        max_candidates=max_candidates,
-        commercial=commercial,
-        allow_unknown_license=allow_unknown_license,
-        label_map=mapping(label_map),
-        positive=positive,
-        confidence=confidence,
-        threads=threads,
-        seed=seed,
-        explore=explore,
-        duplicates=duplicates,
-        group=group,
-        sampler=sampler,
-        mode=mode,
-    ).needing_quality()
     rows = Rows(task, text, label, columns, split, group)
-    with Progress(shown=progress) as shown:
+    with (
+        Progress(shown=progress) as shown,
+        opened(
+            metrics, allow_code=allow_metric_code, home=home_of(home), sources=names(sources)
+        ) as (asked, own),
+    ):
+        query = Query.parse(
+            require,
+            task=task or DEFAULT_TASK,
+            task_options=dict(task_options or {}),
+            minimize=minimize,
+            models=names(models),
+            sources=names(sources),
+            backends=names(backends),
+            baseline=baseline,
+            max_candidates=max_candidates,
+            commercial=commercial,
+            allow_unknown_license=allow_unknown_license,
+            label_map=mapping(label_map),
+            partial=partial,
+            positive=positive,
+            confidence=confidence,
+            threads=threads,
+            seed=seed,
+            explore=explore,
+            duplicates=duplicates,
+            group=group,
+            sampler=sampler,
+            mode=mode,
+            metrics=asked,
+            own=own,
+        ).needing_quality()
         return answer(
             *rows.read(data, query, home_of(home)),
             home=home_of(home),
@@ -124,6 +140,8 @@ def plan(
     columns: Mapping[str, str | Sequence[str]] | None = None,
     task_options: Mapping[str, JSONValue] | None = None,
     split: str | None = None,
+    metrics: Metrics = (),
+    allow_metric_code: bool = False,
     models: Sequence[str] = (),
     sources: Sequence[str] = ("hub",),
     backends: Sequence[str] = (),
@@ -133,6 +151,7 @@ def plan(
     commercial: bool = False,
     allow_unknown_license: bool = False,
     label_map: Mapping[str, str] | None = None,
+    partial: bool = False,
     positive: str | None = None,
     confidence: float = 0.95,
     threads: int = 1,
@@ -150,30 +169,38 @@ def plan(
 
     The arguments are those of `find`. Nothing is downloaded but metadata, nothing is run.
     """
-    query = Query.parse(
-        require,
-        task=task or DEFAULT_TASK,
-        task_options=dict(task_options or {}),
-        minimize=minimize,
-        models=names(models),
-        sources=names(sources),
-        backends=names(backends),
-        baseline=baseline,
-        max_candidates=max_candidates,
-        commercial=commercial,
-        allow_unknown_license=allow_unknown_license,
-        label_map=mapping(label_map),
-        positive=positive,
-        confidence=confidence,
-        threads=threads,
-        seed=seed,
-        duplicates=duplicates,
-        group=group,
-        sampler=sampler,
-        mode=mode,
-    ).needing_quality()
     rows = Rows(task, text, label, columns, split, group)
-    with Progress(shown=progress) as shown:
+    with (
+        Progress(shown=progress) as shown,
+        opened(
+            metrics, allow_code=allow_metric_code, home=home_of(home), sources=names(sources)
+        ) as (asked, own),
+    ):
+        query = Query.parse(
+            require,
+            task=task or DEFAULT_TASK,
+            task_options=dict(task_options or {}),
+            minimize=minimize,
+            models=names(models),
+            sources=names(sources),
+            backends=names(backends),
+            baseline=baseline,
+            max_candidates=max_candidates,
+            commercial=commercial,
+            allow_unknown_license=allow_unknown_license,
+            label_map=mapping(label_map),
+            partial=partial,
+            positive=positive,
+            confidence=confidence,
+            threads=threads,
+            seed=seed,
+            duplicates=duplicates,
+            group=group,
+            sampler=sampler,
+            mode=mode,
+            metrics=asked,
+            own=own,
+        ).needing_quality()
         query, samples = rows.read(data, query, home_of(home))
         budget = Budget(max_download_mb=max_download_mb, disk_mb=disk_budget_mb)
         return plan_only(query, samples, home_of(home), shown, budget)
@@ -183,7 +210,8 @@ def measure(
     data: Data,
     *,
     models: Sequence[str] = (),
-    metrics: Sequence[str] = (),
+    metrics: Metrics = (),
+    allow_metric_code: bool = False,
     task: str | None = None,
     text: str | None = None,
     label: str | None = None,
@@ -196,6 +224,7 @@ def measure(
     commercial: bool = False,
     allow_unknown_license: bool = False,
     label_map: Mapping[str, str] | None = None,
+    partial: bool = False,
     positive: str | None = None,
     confidence: float = 0.95,
     seed: int = 0,
@@ -211,31 +240,38 @@ def measure(
 ) -> Recommendation:
     """Every candidate on every row, with its costs, without asking for anything.
 
-    The arguments are those of `find`; `metrics` names quality metrics beside accuracy. The
+    The arguments are those of `find`; `metrics` are measured beside accuracy. The
     result has no choice and proves nothing: its figures are estimates with intervals. It uses the
     labels: on them, `find` can later certify no other candidates, under no other settings.
     """
-    query = Query.parse(
-        (),
-        task=task or DEFAULT_TASK,
-        task_options=dict(task_options or {}),
-        models=names(models),
-        metrics=names(metrics),
-        sources=names(sources),
-        backends=names(backends),
-        max_candidates=max_candidates,
-        commercial=commercial,
-        allow_unknown_license=allow_unknown_license,
-        label_map=mapping(label_map),
-        positive=positive,
-        confidence=confidence,
-        seed=seed,
-        duplicates=duplicates,
-        group=group,
-        threads=threads,
-    )
     rows = Rows(task, text, label, columns, split, group)
-    with Progress(shown=progress) as shown:
+    with (
+        Progress(shown=progress) as shown,
+        opened(
+            metrics, allow_code=allow_metric_code, home=home_of(home), sources=names(sources)
+        ) as (asked, own),
+    ):
+        query = Query.parse(
+            (),
+            task=task or DEFAULT_TASK,
+            task_options=dict(task_options or {}),
+            models=names(models),
+            sources=names(sources),
+            backends=names(backends),
+            max_candidates=max_candidates,
+            commercial=commercial,
+            allow_unknown_license=allow_unknown_license,
+            label_map=mapping(label_map),
+            partial=partial,
+            positive=positive,
+            confidence=confidence,
+            seed=seed,
+            duplicates=duplicates,
+            group=group,
+            threads=threads,
+            metrics=asked,
+            own=own,
+        )
         return answer(
             *rows.read(data, query, home_of(home)),
             home=home_of(home),
@@ -254,12 +290,15 @@ def leaderboard(
     columns: Mapping[str, str | Sequence[str]] | None = None,
     split: str | None = None,
     label_map: Mapping[str, str] | None = None,
+    partial: bool = False,
     home: Path | Home | None = None,
 ) -> Leaderboard:
     """What the store knows about these rows, best first; measures nothing."""
     samples = Rows(task, text, label, columns, split).samples(data, home_of(home))
     with Measurements(home_of(home).measurements) as store:
-        return read_leaderboard(store, samples, task=samples.task, label_map=label_map)
+        return read_leaderboard(
+            store, samples, task=samples.task, label_map=label_map, partial=partial
+        )
 
 
 def why(model: str, *, run: str | None = None, home: Path | Home | None = None) -> str:
@@ -298,7 +337,7 @@ class Rows:
     def read(self, data: Data, query: Query, home: Home) -> tuple[Query, Samples]:
         """The query for the task of the rows, and the rows with the columns that it names."""
         samples = self.samples(data, home, slices=query.slice_columns)
-        return (query if self.task else query.asking(samples.task)), samples
+        return (query if query.task.name == samples.task else query.asking(samples.task)), samples
 
     def samples(self, data: Data, home: Home, *, slices: Sequence[str] = ()) -> Samples:
         """The labelled rows behind a path, an id, or an object in memory."""

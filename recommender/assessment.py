@@ -10,8 +10,10 @@ from evaluators.candidate import Candidate
 from evaluators.labels import LabelMap
 from evaluators.measurement import Measurement, State
 from evaluators.quality.score import quality
+from evaluators.quality.specs import OF_LABELS
 from evaluators.samples import Row
 from recommender.bench import Bench
+from recommender.drift import drift_told
 from recommender.evidence.verdict import Verdict
 from recommender.recommendation import Claim, Outcome
 from recommender.reports.figures import certified
@@ -31,6 +33,14 @@ Answered = tuple[Row, str | None]
 def n_wrong_of(seen: Sequence[Answered]) -> int:
     """How many of the answers are not the row's label."""
     return sum(answer != row.label for row, answer in seen)
+
+
+def without_scores(bench: Bench, seen: Sequence[Answered]) -> Sequence[Answered]:
+    """The same rows with answers as they are where nobody asks for the scores of labels."""
+    if not bench.facts.scored:
+        return seen
+    answers = bench.facts.without_scores([answer for _, answer in seen])
+    return [(row, answer) for (row, _), answer in zip(seen, answers, strict=True)]
 
 
 def as_figure(measurement: Measurement, conditions: str = "", *, note: str = "") -> Figure:
@@ -94,7 +104,11 @@ def _bounds_key(bench: Bench, candidate: Candidate, n_units: int) -> str:
     ends: JSONValue = list(bench.bar.batch_ends)
     facts: JSONValue = [bench.facts.digest, n_units]
     mapped: JSONValue = dict(bench.query.label_map)
-    return digest([EVIDENCE_VERSION, facts, mapped, str(goal), ends])
+    given: list[JSONValue] = [EVIDENCE_VERSION, facts, mapped, str(goal), ends]
+    if bench.n_skipped and bench.label_slice:  # the map may come from these rows
+        truths: JSONValue = [row.label for _, row in bench.label_slice.rows]
+        given += [bench.reordered, truths]
+    return digest(given)
 
 
 EVIDENCE_VERSION = 1
@@ -120,7 +134,7 @@ def assess(
         verdict=verdict,
         reason="",
         n_rows=len(seen),
-        n_wrong=n_wrong_of(seen) if bench.query.labelled else 0,
+        n_wrong=n_wrong_of(without_scores(bench, seen)) if bench.query.labelled else 0,
         n_units=bench.facts.units_of(len(seen)),
         claims=judged.claims if judged else (),
         labels=labels,
@@ -145,27 +159,32 @@ def _quality(
             found.append(as_measurement(known[metric]))
             continue
         measurement = _measured(bench, metric, seen)
-        bench.store.record_figures(key, [as_figure(measurement)], samples=samples_key)
+        if metric not in bench.query.own:  # whose code may change under the same name
+            bench.store.record_figures(key, [as_figure(measurement)], samples=samples_key)
         found.append(measurement)
     return found
 
 
 def _measured(bench: Bench, metric: str, seen: Sequence[Answered]) -> Measurement:
     """One metric of all answers, with its 95 % interval."""
-    answers, truths = [answer for _, answer in seen], [row.label for row, _ in seen]
     query, labels = bench.query, bench.samples.labels
+    facts = bench.facts
+    if query.spec(metric).needs not in OF_LABELS:
+        seen, facts = without_scores(bench, seen), facts.plain
+    answers, truths = [answer for _, answer in seen], [row.label for row, _ in seen]
     if query.spec(metric).form == "counts" or (query.labelled and metric == "accuracy"):
         return quality(metric, answers, truths, labels=labels, positive=query.positive)
     from recommender.measures import rated
 
-    return rated(metric, answers, bench.facts)
+    return rated(metric, answers, facts)
 
 
 def explain(bench: Bench, outcome: Outcome) -> Outcome:
     """The outcome with the limits that it misses, and its reason in words."""
     misses = tuple(_miss(limit, outcome) for limit in bench.query.limits if _misses(limit, outcome))
     outcome = replace(outcome, misses=misses)
-    return replace(outcome, reason=_reason(bench, outcome))
+    said = (_reason(bench, outcome), drift_told(outcome.measurements))
+    return replace(outcome, reason="; ".join(filter(None, said)))
 
 
 def _misses(limit: Requirement, outcome: Outcome) -> bool:
@@ -204,6 +223,8 @@ def _reason(bench: Bench, outcome: Outcome) -> str:
     if not outcome.claims:
         return "measured"
     said = "; ".join(_claim_reason(claim, outcome) for claim in outcome.claims)
+    if outcome.labels and outcome.labels.inferred:
+        said = f"{said}; {outcome.labels.inferred.sentence}"
     given = f"{outcome.n_rows:,} of {bench.samples.n:,} rows"
     if outcome.state is State.RACED_OUT and outcome.verdict is Verdict.UNDECIDED:
         return f"{said}; raced out after {given}: unlikely to be certified with all of them"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from cache.errors import BadInput
-from evaluators.quality.specs import MetricSpec
+from evaluators.quality.specs import OF_LABELS, MetricSpec
 from recommender.evidence.conditions import APPROXIMATE, CLASS_METRICS, EXACT, Condition, is_exact
 from recommender.query import Query
 from recommender.requirement import Requirement
@@ -15,7 +15,9 @@ class Asked:
     """One quality requirement: what is tested, and where its target lies on that scale.
 
     `target` is None while it waits for the baseline's certified upper bound. `level` is the
-    target as a quality between 0 and 1, also where a paired difference is tested.
+    target as a quality between 0 and 1, also where a paired difference is tested. `gain` names
+    what is claimed of a metric of which less is better; `reads_scores` says that it needs the
+    scores of labels where answers hold them.
     """
 
     requirement: Requirement
@@ -23,7 +25,8 @@ class Asked:
     target: float | None
     exact: bool
     level: float = 0.0
-    higher_is_better: bool = True
+    gain: str = ""
+    reads_scores: bool = False
 
     @classmethod
     def of(cls, requirement: Requirement, query: Query) -> "Asked":
@@ -34,7 +37,8 @@ class Asked:
         """
         spec = query.spec(requirement.measure)
         if spec.form != "counts":
-            return cls._of_rows(requirement, spec)
+            own = query.own.get(requirement.measure)
+            return cls._of_rows(requirement, spec, own.digest if own else "")
         positive = query.positive
         exact = is_exact(requirement.measure)
         if not exact and requirement.measure not in APPROXIMATE:
@@ -58,7 +62,7 @@ class Asked:
         return cls(requirement, condition, None, exact)
 
     @classmethod
-    def _of_rows(cls, requirement: Requirement, spec: MetricSpec) -> "Asked":
+    def _of_rows(cls, requirement: Requirement, spec: MetricSpec, source: str = "") -> "Asked":
         """A condition on answers that are no labels; of an error, on what is left of 1."""
         exact = spec.evidence == "exact"
         if requirement.relative and (spec.form != "mean" or not spec.higher_is_better):
@@ -68,18 +72,20 @@ class Asked:
             )
         condition = Condition(
             requirement.measure, requirement.label, requirement.slice, requirement.relative,
-            of_rows=True,
+            of_rows=True, source=source,
         )  # fmt: skip
         sign = -1.0 if requirement.relative == "minus" else 1.0
         target = spec.gain(requirement.bound) if not requirement.relative else requirement.bound
         level = 0.0 if requirement.relative else target
-        return cls(requirement, condition, sign * target, exact, level, spec.higher_is_better)
+        subject = spec.gained(requirement.subject) if not spec.higher_is_better else ""
+        scores = spec.needs in OF_LABELS
+        return cls(requirement, condition, sign * target, exact, level, subject, scores)
 
     @property
     def subject(self) -> str:
         """What is claimed about: `recall[urgent]`, `accuracy / baseline`, `1 - wer`."""
-        if not self.higher_is_better:
-            return f"1 - {self.requirement.subject}"
+        if self.gain:
+            return self.gain
         return self.condition.key if self.condition.relative else self.requirement.subject
 
     @property

@@ -18,6 +18,7 @@ from catalog.protocols import Source
 from catalog.untrusted import Unreadable
 from evaluators.artifact import BUILD_VERSION, artifact_folder
 from evaluators.candidate import Candidate
+from evaluators.corpus import CORPUS, keep_corpus
 from evaluators.hardware import Machine
 from evaluators.measurement import CandidateFailed, State
 from evaluators.protocols import RecipeMethod
@@ -26,6 +27,7 @@ from evaluators.samples import Samples
 from recommender.bar import Bar, Screening
 from recommender.builder import PROBE_ROWS, build, is_built
 from recommender.costs import spent_key, spent_on
+from recommender.label_slice import LabelSlice
 from recommender.progress import Progress
 from recommender.query import Budget, Query
 from recommender.space import needed_files
@@ -68,6 +70,9 @@ class Bench:
     downloaded: dict[tuple[str, str], float] = field(default_factory=dict)  # file -> MB
     coming: set[tuple[str, str]] = field(default_factory=set)  # what the last prefetch began
     judged: dict[str, "Judgement"] = field(default_factory=dict)  # by the candidate's name
+    label_slice: LabelSlice | None = None  # where maps of labels may be inferred
+    n_skipped: int = 0  # units that lie before the first one here
+    reordered: bool = False  # labels stand in the order that the slice shows
 
     def key(self, candidate: Candidate) -> str:
         """Everything that a candidate's predictions depend on besides the row's text."""
@@ -102,7 +107,14 @@ class Bench:
             row_keys=self.row_keys[first:],
             bar=bar,
             judged={},
+            n_skipped=self.n_skipped + n_units,
         )
+
+    @property
+    def is_after_slice(self) -> bool:
+        """Whether no row that a map of labels was inferred on is evidence here."""
+        n_apart = self.label_slice.n_units if self.label_slice else 0
+        return self.n_skipped >= n_apart or self.bar.screening is not None
 
     def screening(self, n_units: int, held_out: "HeldOut[Bench]") -> "Bench":
         """The bench with the first units alone, on which nothing is certified."""
@@ -120,7 +132,11 @@ class Bench:
 
     def at_level(self, candidate: Candidate, level: float) -> "Bench":
         """The bench on which one candidate has this much of delta."""
-        goals = {line_key(candidate, self.query): -log(level)}
+        return self.at_goal(candidate, -log(level))
+
+    def at_goal(self, candidate: Candidate, goal: float) -> "Bench":
+        """The bench on which one candidate must reach this wealth, and no other has a goal."""
+        goals = {line_key(candidate, self.query): goal}
         return replace(self, bar=replace(self.bar, goals=goals))
 
     def artifact(self, candidate: Candidate) -> Path:
@@ -165,7 +181,13 @@ def conditions_key(machine: Machine, threads: int, fingerprint: str) -> str:
 
 
 def prepare(bench: Bench, candidate: Candidate, worker: "Worker") -> Path:
-    """The candidate's artifact, fetched and built where it is not yet there."""
+    """The candidate's artifact, fetched and built where it is not yet there.
+
+    The corpus of a retrieval is laid beside it.
+    """
+    if bench.samples.corpus:
+        found = str(bench.query.task.options[CORPUS])
+        keep_corpus(bench.home.artifacts, bench.samples.corpus, found)
     if is_built(bench.home, candidate, bench.query.task):
         return bench.artifact(candidate)
     source = fetch(bench, candidate)

@@ -1,11 +1,15 @@
 """The rows as the tests see them."""
 
 from bisect import bisect_left
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from cache.key import JSONValue, digest
+
+if TYPE_CHECKING:
+    from evaluators.quality.custom import Own
 
 
 @dataclass(frozen=True)  # no slots: the digest is worked out once
@@ -16,6 +20,8 @@ class Facts:
     are a row's part of its unit; `slices` are the columns that a requirement names, a mapping for
     each row. `grouped` says that a unit's score is a mean over different rows. `task` names the
     measures of answers that are no labels; `several` says that truths are lists of labels.
+    `scored` says that answers hold the scores of labels (evaluators/quality/scored.py);
+    `own` are metrics of the user's own, by name.
     """
 
     truths: tuple[str, ...]
@@ -27,6 +33,8 @@ class Facts:
     baseline: tuple[str | None, ...] | None = None
     task: str = "text-classification"
     several: bool = False
+    scored: bool = False
+    own: Mapping[str, "Own"] = field(default_factory=dict)
 
     @cached_property
     def digest(self) -> str:
@@ -34,7 +42,25 @@ class Facts:
         slices: JSONValue = [dict(row) for row in self.slices]
         baseline: JSONValue = list(self.baseline) if self.baseline is not None else None
         units: JSONValue = [list(self.unit_of_row), list(self.weights), self.grouped]
-        return digest([list(self.truths), units, slices, list(self.labels), baseline])
+        own: list[JSONValue] = [[one.name, one.digest] for one in self.own.values()]
+        known: list[JSONValue] = [list(self.truths), units, slices, list(self.labels), baseline]
+        return digest([*known, own] if own else known)
+
+    @cached_property
+    def plain(self) -> "Facts":
+        """The same, for answers without scores."""
+        if not self.scored:
+            return self
+        baseline = None if self.baseline is None else tuple(self.without_scores(self.baseline))
+        return replace(self, baseline=baseline, scored=False)
+
+    def without_scores(self, answers: Sequence[str | None]) -> Sequence[str | None]:
+        """Answers as the metrics want them that need no scores."""
+        if not self.scored:
+            return answers
+        from evaluators.quality.scored import without_scores
+
+        return without_scores(answers, several=self.several)
 
     def rows(self, first: int, end: int) -> "Facts":
         """The facts of some rows that are whole units, counted anew from 0."""

@@ -1,6 +1,7 @@
 """A search from beginning to end: memory first, then the study, the finals, and the answer."""
 
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ from recommender.room import Room
 from recommender.trial import PASSING
 
 if TYPE_CHECKING:
+    from evaluators.quality.custom import Own
     from recommender.hunt import Hunt
 
 
@@ -84,6 +86,7 @@ def answer(
             row_keys=tuple(row.key for row in declared.samples.rows),
             conditions=conditions_key(here, query.threads, declared.samples.fingerprint),
             stop_at=stop_at,
+            label_slice=declared.label_slice,
         )
         store.record_conditions(bench.conditions, _conditions(bench))
         key = answer_key(bench, declared)
@@ -125,7 +128,7 @@ def _searched(
     found = recommendation_of(hunt, command)
     text, question = found.to_json(), bench.query.to_json()
     fingerprint = bench.samples.fingerprint
-    if found.ended == "complete" and _is_lasting(found):
+    if found.ended == "complete" and _is_lasting(found, bench.query.own):
         store.record_answer(key, text, samples=fingerprint, question=question)
     store.record_run(text, samples=fingerprint, question=question)
     if len(declared.pool) and bench.query.quality:
@@ -156,8 +159,9 @@ def _remember_source(store: Measurements, samples: Samples) -> None:
 
 
 def _forecast(declared: Declared, costs: CostModel) -> str:
-    left = [(candidate, declared.samples.n) for candidate in declared.pool.candidates]
     texts = [request_of(row) for row in declared.samples.rows]
+    texts += declared.samples.corpus.values()  # each candidate reads all documents first
+    left = [(candidate, len(texts)) for candidate in declared.pool.candidates]
     row_kb = sum(map(len, texts)) / 1e3 / max(1, len(texts))
     found = forecast(costs, left, download_mb=declared.pool.download_mb, row_kb=row_kb)
     return found.describe()
@@ -169,12 +173,14 @@ def _versions(declared: Declared) -> dict[str, dict[str, str]]:
     return {backend: library_versions(backend) for backend in backends}
 
 
-def _is_lasting(found: Recommendation) -> bool:
+def _is_lasting(found: Recommendation, own: Mapping[str, "Own"]) -> bool:
     """Whether nothing in the answer was this hour's fault: noise, the network, a worker's end.
 
     What was claimed about timings holds under the load that there was: it is timed afresh.
     """
-    if any(Requirement.parse(text).is_timed for text in found.plan.requirements):
+    errors = [name for name, one in own.items() if not one.spec.higher_is_better]
+    plan = (Requirement.parse(text, errors=errors) for text in found.plan.requirements)
+    if any(requirement.is_timed for requirement in plan):
         return False
     noisy = any(TOO_NOISY in miss for outcome in found.candidates for miss in outcome.misses)
     return not noisy and all(outcome.state not in PASSING for outcome in found.candidates)

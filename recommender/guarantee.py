@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from evaluators.samples import Samples
 from recommender.bench import Bench
+from recommender.drift import drift_told
 from recommender.evidence.verdict import Verdict
 from recommender.finals import timing_promise
 from recommender.no_answer import without_answer
@@ -101,6 +102,7 @@ def notes(
             f"{worst.value('size_mb'):.3g} MB measured"
         )
     found += _cut_rows(outcomes)
+    found += _drifted_rows(outcomes)
     labelled = declared.query.labelled
     return found + (_constant_predictors(outcomes, declared.samples) if labelled else [])
 
@@ -111,6 +113,12 @@ def _cut_rows(outcomes: list[Outcome]) -> list[str]:
         return []
     most, worst = max(cut, key=lambda pair: pair[0] or 0.0)
     return [f"{most:.0f} rows were longer than {worst.name} reads, and were cut to its length"]
+
+
+def _drifted_rows(outcomes: list[Outcome]) -> list[str]:
+    """The answers that count are those in batches; served one by one, some would be others."""
+    told = [(o, drift_told(o.measurements)) for o in outcomes]
+    return [f"{said}: {o.name} is judged by its answers in batches" for o, said in told if said][:3]
 
 
 def _prediction_error(outcome: Outcome) -> float:

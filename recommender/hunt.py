@@ -7,6 +7,7 @@ from math import inf
 
 from cache.errors import BadInput, SourceUnavailable
 from cache.ledgers import Ledgers
+from evaluators.candidate import Candidate
 from evaluators.measurement import CandidateFailed, State
 from recommender.assessment import failed
 from recommender.bench import Bench, OutOfBudget, line_key, protect, stop_prefetching
@@ -14,6 +15,7 @@ from recommender.contest import contenders_of, standing_of
 from recommender.costs import in_words
 from recommender.evidence.split import PROMOTED_FROM, HeldOut
 from recommender.finals import is_confirmed, needs_finals, time_finalists, with_timings_of
+from recommender.naming import Naming, naming_of
 from recommender.planning import Declared
 from recommender.recommendation import Outcome
 from recommender.reference import with_baseline
@@ -49,7 +51,8 @@ class Hunt:
     held_out: HeldOut[Bench] | None = None
     benches: dict[int, Bench] = field(default_factory=dict)
     _standings: dict[int, Standing] = field(default_factory=dict)
-    _later: dict[int, Bench] = field(default_factory=dict)
+    _later: dict[tuple[int, int | None], Bench] = field(default_factory=dict)
+    _namings: dict[int, Naming] = field(default_factory=dict)
     _shares: Iterator[float] = field(default_factory=latency_shares)
 
     def finish(self) -> None:
@@ -91,8 +94,11 @@ class Hunt:
         candidates = self.declared.pool.candidates
         for index, candidate in enumerate(candidates):
             self._expect(iter(range(index + 1, len(candidates))))
-            known = self.runner.from_memory(self.bench, candidate, fully=True)
-            self._note(index, known or self.runner.run(self.bench, candidate, fully=True))
+            known = self.runner.from_memory(self._bench_of(index), candidate, fully=True)
+            if known:
+                self._note(index, known)
+            else:
+                self._run(index, fully=True)
 
     # ------------------------------------------------------------------ the baseline
     def _measure_baseline(self) -> None:
@@ -182,9 +188,16 @@ class Hunt:
         return standing
 
     def _run(self, index: int, report: Report | None = None, *, fully: bool = False) -> None:
-        """Run a candidate on its bench, and note what became of it."""
-        candidate = self.declared.pool.candidates[index]
-        self._note(index, self.runner.run(self._bench_of(index), candidate, report, fully=fully))
+        """Run a candidate on its bench, and note what became of it.
+
+        A first run may tell that its map of labels comes from rows: then its evidence is others.
+        """
+        candidate, bench = self.declared.pool.candidates[index], self._bench_of(index)
+        outcome = self.runner.run(bench, candidate, report, fully=fully)
+        self._namings.pop(index, None)
+        if self._bench_of(index) is not bench:
+            outcome = self.runner.run(self._bench_of(index), candidate, report, fully=fully)
+        self._note(index, outcome)
 
     def _make_good(self) -> None:
         """What other searches on the study found out; answers that are gone are given again."""
@@ -215,15 +228,33 @@ class Hunt:
         protect(bench, None if best is None else self.declared.pool.candidates[best])
 
     def _bench_of(self, index: int) -> Bench:
-        """The bench of a candidate; one that came late has no part in the labels before it."""
-        opened = self.declared.opened
-        key = line_key(self.declared.pool.candidates[index], self.declared.query)
-        since = opened.since.get(key, 0) if opened else 0
-        if not since:
+        """The bench of a candidate: without the labels that it has no part in.
+
+        One that came late has none in those before it, and one whose map of labels was inferred
+        none in those that gave the map. A head whose names stand in another order is a line of its
+        own in the ledger, with its own goal.
+        """
+        opened, candidate = self.declared.opened, self.declared.pool.candidates[index]
+        since = opened.since.get(line_key(candidate, self.declared.query), 0) if opened else 0
+        if index not in self._namings:
+            self._namings[index] = naming_of(self.bench, candidate)
+        naming, is_screened = self._namings[index], self.bench.bar.screening is not None
+        if naming is not Naming.NAMES and self.bench.label_slice and not is_screened:
+            since = max(since, self.bench.label_slice.n_units)
+        reordered = naming is Naming.REORDERED
+        if not since and not reordered:
             return self.bench
-        if since not in self._later:
-            self._later[since] = self.bench.after(since)
-        return self._later[since]
+        place = since, index if reordered else None
+        if place not in self._later:
+            bench = self.bench.after(since) if since else self.bench
+            self._later[place] = self._reordered(bench, candidate) if reordered else bench
+        return self._later[place]
+
+    def _reordered(self, bench: Bench, candidate: Candidate) -> Bench:
+        goal = self.declared.reordered_goal(candidate)
+        if bench.bar.screening is None:
+            bench = bench.at_goal(candidate, goal)
+        return replace(bench, reordered=True, judged={})
 
     @property
     def _maximize(self) -> bool:
@@ -275,6 +306,7 @@ class Hunt:
         self._ledgers.promote(self._ledger, line_key(candidate, self.declared.query))
         level = self.held_out.promote(candidate.name)
         bench = self.held_out.open(candidate.name).at_level(candidate, level)
+        bench = replace(bench, reordered=self._bench_of(index).reordered)
         self.benches[index] = bench
         outcome = self.outcomes[index] = self.runner.run(bench, candidate, fully=True)
         if outcome.acceptable:

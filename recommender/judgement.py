@@ -99,7 +99,11 @@ def judge(
     which has an error share of its own.
     """
     n_units = facts.units_of(len(answers))
-    tested = tuple(_tested(asked, facts, answers) for asked in bar.asked)
+    plain = facts.without_scores(answers)
+    tested = tuple(
+        _tested(asked, facts, answers) if asked.reads_scores else _tested(asked, facts.plain, plain)
+        for asked in bar.asked
+    )
     complete = n_units == bar.n_units
     passed = [_passes(bar, one, goal, known, complete=complete) for one in tested]
     chances = [

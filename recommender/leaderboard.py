@@ -67,6 +67,7 @@ def read_leaderboard(
     *,
     task: str,
     label_map: Mapping[str, str] | None = None,
+    partial: bool = False,
 ) -> Leaderboard:
     """Every stored candidate of the task that answered some of these rows."""
     if not task_method(task).labelled:
@@ -76,7 +77,7 @@ def read_leaderboard(
         entry
         for row in store.candidates()
         if row["detail"].get("task") == task
-        and (entry := _entry(store, row, samples, label_map, here)) is not None
+        and (entry := _entry(store, row, samples, label_map, here, partial=partial)) is not None
     ]
     entries.sort(key=_rank)
     return Leaderboard(task, samples.name, samples.n, tuple(entries))
@@ -94,12 +95,13 @@ def _entry(
     samples: Samples,
     label_map: Mapping[str, str] | None,
     here: str,
+    *,
+    partial: bool,
 ) -> Outcome | None:
     outputs = store.outputs(row["key"])
     try:
-        labels = align(
-            row["detail"]["labels"], row["detail"]["label2id"], samples.labels, label_map
-        )
+        names = row["detail"]["labels"], row["detail"]["label2id"]
+        labels = align(*names, samples.labels, label_map, partial=partial)
     except CandidateFailed:
         return None
     seen = [(r.label, labels.names[outputs[r.key]]) for r in samples.rows if r.key in outputs]

@@ -1,13 +1,16 @@
 """Conditions on answers that are no labels: the task's own measure as the input of a test."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from evaluators.measurement import Measurement
-from evaluators.quality.forms import AllRows, BoundedMean, Measure, Sums
+from evaluators.quality.forms import AllRows, BoundedMean, Floats, Measure, Sums
 from evaluators.quality.measures import measure_for
 from evaluators.quality.score import NORMAL_QUANTILE_95
+from evaluators.quality.specs import MetricSpec
+from evaluators.quality.tasks import metric_for
 from recommender.evidence.approximate import Jackknife, jackknife, jackknife_of
 from recommender.evidence.conditions import Condition
 from recommender.evidence.reductions import in_slice, reduction_of_statistics, reduction_of_values
@@ -32,11 +35,19 @@ def reduced(
             units=facts.unit_of_row,
             weights=facts.weights,
         )
-    return _approximate(condition, facts, answers, measure)
+    return _approximate(condition, facts, answers, measure, _spec_of(condition, facts).gain)
+
+
+def _spec_of(condition: Condition, facts: Facts) -> MetricSpec:
+    if condition.metric in facts.own:
+        return facts.own[condition.metric].spec
+    return metric_for(facts.task, condition.metric, multi_label=facts.several)
 
 
 def measure_of(condition: Condition, facts: Facts) -> Measure:
     """How the condition's metric is computed."""
+    if condition.metric in facts.own:
+        return facts.own[condition.metric].measure
     return measure_for(
         facts.task,
         condition.metric,
@@ -92,8 +103,9 @@ def _approximate(
     facts: Facts,
     answers: Sequence[str | None],
     measure: Sums | AllRows | BoundedMean,
+    scale: Callable[[Floats], Floats] = np.asarray,
 ) -> Jackknife:
-    """The measure on the rows that count, with each unit left out in turn."""
+    """The measure on the rows that count, moved to a scale, with each unit left out in turn."""
     n_units = facts.units_of(len(answers))
     n = facts.rows_of(n_units)
     counted = in_slice(condition, facts.slices, n)
@@ -104,12 +116,15 @@ def _approximate(
     units = _numbered([facts.unit_of_row[row] for row in rows])
     if isinstance(measure, AllRows):
         whole, without = measure.compute(given, truths, units)
-        return jackknife_of(whole, without)
+        found = jackknife_of(float(scale(np.array(whole))), scale(without))
+        return replace(found, n=units[-1] + 1, n_groups=without.size)
     assert isinstance(measure, Sums)
     statistics = measure.statistics(given, truths)
     by_unit = np.zeros((units[-1] + 1, statistics.shape[1]))
     np.add.at(by_unit, units, statistics)
-    return jackknife(measure.formula, statistics.sum(axis=0), list(by_unit))
+    return jackknife(
+        lambda sums: scale(measure.formula(sums)), statistics.sum(axis=0), list(by_unit)
+    )
 
 
 def _numbered(units: Sequence[int]) -> list[int]:

@@ -19,6 +19,7 @@ from catalog.policy import Refusal
 from catalog.protocols import Source
 from catalog.store import Catalog
 from evaluators.candidate import Candidate
+from evaluators.labels import LabelMismatch, align
 from evaluators.measurement import State
 from evaluators.plugins import recipe_methods
 from evaluators.protocols import RecipeMethod
@@ -34,11 +35,14 @@ from recommender.evidence.split import n_screened
 from recommender.evidence.weights import Metadata, merged, weights
 from recommender.facts import Facts
 from recommender.gates import NO_GATES, Gates
+from recommender.label_slice import LabelSlice, slice_size
 from recommender.plugins import installed, plugin
 from recommender.progress import Progress
 from recommender.query import Query
 from recommender.recommendation import Plan
 from recommender.space import LeftOut, Pool, affordable, declare_pool
+
+SHOWN_MODELS = 3
 
 CRAWL_LIMIT = 200
 """Models that `find` lists by itself when the catalog knows nothing for the task."""
@@ -302,7 +306,29 @@ class Declared:
             grouped=samples.group_column is not None,
             task=self.query.task.name,
             several=self.query.several,
+            scored=bool(self.query.places),
+            own=self.query.own,
         )
+
+    @property
+    def label_slice(self) -> LabelSlice | None:
+        """The units on which labels may be inferred; they depend on no label of a row."""
+        if not self.query.labelled or not self.bar.batch_ends:
+            return None
+        rows, units = self.samples, self.units
+        n = slice_size(self.bar.batch_ends[0], len(rows.labels))
+        n = min(n, self.n_screened) if self.mode == "open" else n
+        return LabelSlice.of(n, [row.key for row in rows.rows], rows.rows, units.of_row)
+
+    def reordered_goal(self, candidate: Candidate) -> float:
+        """The wealth at which a candidate is certified with its labels in another order."""
+        if self.opened is None:
+            return inf
+        ledger, question = self.opened.ledger, self.opened.question
+        line = line_key(candidate, self.query)
+        shares = [ledger.reordered_share(line, name, question) for name in question.conditions]
+        goals = [ledger.goal(share) for share in shares]
+        return max((inf if goal is None else goal for goal in goals), default=inf)
 
     @property
     def n_screened(self) -> int:
@@ -338,7 +364,7 @@ class Declared:
             return ""
         first = next((a for a in plain if a.condition.is_of_all), plain[0])
         sentence = resolution_sentence(
-            self._n_in_slice(first.condition), len(self.pool), target=first.requirement.bound,
+            self._n_in_slice(first.condition), len(self.pool), target=first.level,
             level=self.level, units="rows" if self.units.n == self.samples.n else "units",
             harmonic=first.condition.metric == "f1", quality=first.subject,
         )  # fmt: skip
@@ -410,9 +436,29 @@ def declare(
     warnings = [*([opened.note] if opened.note else []), *known, *earned]
     if not opened.is_new:
         warnings.insert(0, f"labels used before: {opened.coverage.sentence}")
-    return Declared(
+    declared = Declared(
         query, rows, units, pool, bar, opened, methods, baseline, metadata, mode, tuple(warnings)
     )
+    return replace(declared, warnings=(*declared.warnings, *_labels_to_infer(declared)))
+
+
+def _labels_to_infer(declared: Declared) -> list[str]:
+    """A warning for models whose names say nothing of the labels, as far as metadata tells."""
+    query, wanted, slice = declared.query, declared.samples.labels, declared.label_slice
+    found = []
+    for model in declared.pool.models if slice else ():
+        outputs = query.method.known_labels(model.labels, query.task)
+        try:
+            align(outputs, model.label2id, wanted, query.label_map or None, partial=query.partial)
+        except LabelMismatch:
+            found += [model.id] if outputs else []
+    if not found or slice is None:
+        return []
+    return [
+        f"labels to be inferred on {slice.n_units:,} rows, which are then no evidence for these "
+        f"models: {', '.join(found[:SHOWN_MODELS])}"
+        + (f" and {len(found) - SHOWN_MODELS} more" if len(found) > SHOWN_MODELS else "")
+    ]
 
 
 def _mode(query: Query, asked: Sequence[Asked]) -> Mode:
@@ -466,7 +512,7 @@ def _declaration(
     """The ledger that this search would have on rows that were never used."""
     keys = [line_key(candidate, query) for candidate in pool.candidates]
     kinds = merged(keys)
-    first = asked[0].requirement.bound if asked and not asked[0].requirement.relative else 0.9
+    first = asked[0].level if asked and not asked[0].requirement.relative else 0.9
     shares = weights([metadata[kind[0]] for kind in kinds], first)
     lines = tuple(
         Line(keys[kind[0]], pool.candidates[kind[0]].name, share)

@@ -1,10 +1,11 @@
 """What is asked: the task, the requirements, the candidates to look at, and the budgets."""
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from cache.errors import BadInput, NotFound
 from cache.key import JSONValue
@@ -18,27 +19,23 @@ from evaluators.quality.tasks import (
     metrics_of,
     registered_names,
 )
+from evaluators.reading.shapes import shape_of
 from evaluators.samples import Samples
-from evaluators.task import SEVERAL, Task
+from evaluators.task import ANSWERS, LIKELIHOODS, SCORES, SEVERAL, TOP_K, Task
 from recommender.evidence.conditions import CLASS_METRICS
 from recommender.plugins import check_installed, installed, unknown
 from recommender.requirement import COSTS, Requirement, at_any_k
 from recommender.search.contender import SAMPLERS
+
+if TYPE_CHECKING:
+    from evaluators.quality.custom import Own
 
 DEFAULT_TASK = "text-classification"
 MAX_MODELS = 50
 DUPLICATES = ("drop", "keep")
 MODES = ("auto", "pool", "open")
 
-NEEDS: Mapping[str, str] = MappingProxyType(
-    {
-        "scores": "every label's score",
-        "likelihoods": "each text's log-likelihood",
-        "best first": "several answers in order",
-        "corpus": "a corpus of documents",
-    }
-)
-"""What some metrics need beyond an answer, in words."""
+ALL_PLACES = sys.maxsize
 
 
 @lru_cache
@@ -58,19 +55,34 @@ class Budget:
     disk_mb: float | None = None
 
 
+NO_OWN: Mapping[str, "Own"] = MappingProxyType({})
+
+
+def _check_names(own: Collection[str]) -> None:
+    """BadInput where a metric of the user's own is called as something that there is."""
+    taken = next((name for name in own if name in COSTS or name in known_metrics()), None)
+    if taken is not None:
+        raise BadInput(
+            f"there is a {taken} already; give your own metric another name, as in "
+            f"Metric(function, name='my_{taken}')"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """Everything that a search is asked, parsed and checked.
 
     `models` are ids with an optional `@REVISION`; `sources` are `hub` or `folder:PATH`;
-    `label_map` maps a data label to a model's label; `confidence` is one minus delta;
+    `label_map` maps a data label to a model's label, `partial` lets in models that lack labels,
+    whose rows count as wrong; `confidence` is one minus delta;
     `explore` is how many larger models are run after the answer, each in its smallest recipe;
     `duplicates` and `group` say what an independent unit is; `sampler` proposes candidates;
     `mode` is `pool` (the candidates are declared, all rows are used), `open` (screened on a fifth
     of the rows, certified on the rest) or `auto`, which is `open` where a metric has no exact test.
     `commercial` leaves out models whose licence, or that of a base model, forbids to earn money;
     `allow_unknown_license` lets unknown licences pass that and a list of licences. `task_options`
-    are settings of the task, as its file in evaluators/tasks/ names them.
+    are settings of the task, as its file in evaluators/tasks/ names them; `own` are metrics of the
+    user's own, by name.
     """
 
     task: Task
@@ -83,6 +95,7 @@ class Query:
     baseline: str | None = None
     max_candidates: int = MAX_MODELS
     label_map: Mapping[str, str] = field(default_factory=dict)
+    partial: bool = False
     positive: str | None = None
     confidence: float = 0.95
     threads: int = 1
@@ -95,6 +108,7 @@ class Query:
     commercial: bool = False
     allow_unknown_license: bool = False
     task_options: Mapping[str, JSONValue] = field(default_factory=dict)
+    own: Mapping[str, "Own"] = field(default_factory=dict)
 
     @classmethod
     def parse(
@@ -107,9 +121,16 @@ class Query:
     ) -> "Query":
         """Check names and combinations; raises BadInput or NotFound with one line and a hint."""
         texts = [require] if isinstance(require, str) else list(require)
-        known = known_metrics()
-        requirements = tuple(Requirement.parse(text, metrics=known) for text in texts)
-        check_installed("tasks", [task])
+        own: Mapping[str, Own] = options.get("own") or NO_OWN  # type: ignore[assignment]
+        _check_names(own)
+        known = known_metrics() | own.keys()
+        errors = {name for name, one in own.items() if not one.spec.higher_is_better}
+        requirements = tuple(
+            Requirement.parse(text, metrics=known, errors=errors) for text in texts
+        )
+        if task not in installed("tasks"):
+            shape_of(task)  # tells what is not supported yet, and what is
+            check_installed("tasks", [task])
         query = cls(
             task=Task(task),
             requirements=requirements,
@@ -147,9 +168,10 @@ class Query:
                     f"'{requirement.measure}[LABEL, {'='.join(requirement.slice)}]' or --positive"
                 )
         check_installed("backends", self.backends)
-        unheard = [name for name in self.metrics if at_any_k(name) not in known_metrics()]
+        every = known_metrics() | self.own.keys()
+        unheard = [name for name in self.metrics if every.isdisjoint({name, at_any_k(name)})]
         if unheard:
-            raise NotFound(unknown(unheard[0], sorted(known_metrics()), what="metric"))
+            raise NotFound(unknown(unheard[0], sorted(every), what="metric"))
         for requirement in self.requirements:
             if requirement.of_baseline and self.baseline is None:
                 raise BadInput(f"'{requirement}' needs a baseline; name one with --baseline MODEL")
@@ -176,22 +198,68 @@ class Query:
         return replace(self, task=replace(settings, options=options) if options else settings)
 
     def fitted(self, samples: Samples) -> "Query":
-        """The query with the task's settings for these rows. NotFound for a metric of others."""
+        """The query with the task's settings for these rows, and for the metrics that are asked.
+
+        NotFound for a metric of another task, BadInput for one that no search can be asked for, or
+        that these labels or the other metrics rule out.
+        """
         query = replace(self, task=self.method.fitted(self.task, samples))
-        for metric in (*self.metrics, *(requirement.measure for requirement in self.quality)):
-            needs = query.spec(metric).needs
-            if needs is not None:
+        asked = {name: query.spec(name) for name in query.asked_metrics}
+        for name, spec in asked.items():
+            depth = query.task.options.get(TOP_K)
+            if isinstance(depth, int) and spec.k is not None and spec.k > depth:
                 raise BadInput(
-                    f"{metric} needs {NEEDS[needs]}, which a search does not keep; "
-                    f"ask for one of {', '.join(query.usable_metrics)}"
+                    f"{name} looks at {spec.k} documents, answers have the best {depth}; "
+                    f"add --task-option {TOP_K}={spec.k}"
                 )
-        return query
+            if query.labelled and spec.k is not None and spec.k >= len(samples.labels):
+                raise BadInput(
+                    f"{name} of {len(samples.labels)} labels is always 1; ask for accuracy, or "
+                    f"accuracy@{max(1, len(samples.labels) - 1)} at most"
+                )
+        options = {**query.task.options, **query._options(asked)}
+        return replace(query, task=replace(query.task, options=options)) if options else query
+
+    def _options(self, asked: Mapping[str, MetricSpec]) -> Mapping[str, JSONValue]:
+        """The task's settings that these metrics need. BadInput where they do not go together."""
+        needed = {spec.needs: name for name, spec in asked.items()}
+        if "scores" in needed and self.several:
+            return {ANSWERS: SCORES}
+        if "likelihoods" not in needed and not self.task.options.get(LIKELIHOODS):
+            return {}
+        other = next((name for name, spec in asked.items() if spec.needs != "likelihoods"), None)
+        if other is not None:
+            raise BadInput(
+                f"{other} judges what is written, and {needed.get('likelihoods', 'perplexity')} "
+                "how likely the given texts are; ask for them in two searches"
+            )
+        return {LIKELIHOODS: True}
+
+    def names_model(self, id: str) -> bool:
+        """Whether a model was asked for by its id."""
+        return any(asked.partition("@")[0] == id for asked in self.models)
+
+    @property
+    def asked_metrics(self) -> tuple[str, ...]:
+        """The quality metrics that are named, each once."""
+        bounded = (requirement.measure for requirement in self.quality)
+        return tuple(dict.fromkeys((*self.metrics, *bounded)))
+
+    @property
+    def places(self) -> int:
+        """How many labels an answer holds with their scores; 0 where no metric needs any."""
+        if not (self.labelled or self.task.options.get(ANSWERS) == SCORES):
+            return 0
+        asked = [self.spec(name) for name in self.asked_metrics]
+        if any(spec.needs == "scores" for spec in asked):
+            return ALL_PLACES
+        return max((spec.k or 0 for spec in asked if spec.needs == "best first"), default=0)
 
     @property
     def usable_metrics(self) -> list[str]:
         """The task's metrics that a search can be asked for."""
         every = metrics_of(self.task.name, multi_label=self.several)
-        return [name for name, spec in every.items() if spec.needs is None]
+        return list(every)
 
     def needing_quality(self) -> "Query":
         """Itself, when it asks for quality; else BadInput with an example."""
@@ -209,7 +277,8 @@ class Query:
         whole = (r for r in self.quality if r.label is None and r.slice is None)
         bounded = (requirement.measure for requirement in whole)
         first = default_metric(self.task.name, multi_label=self.several)
-        return tuple(dict.fromkeys((first, *self.metrics, *bounded)))
+        shown = () if self.task.options.get(LIKELIHOODS) else (first,)
+        return tuple(dict.fromkeys((*shown, *self.metrics, *bounded)))
 
     @property
     def several(self) -> bool:
@@ -218,6 +287,8 @@ class Query:
 
     def spec(self, metric: str) -> MetricSpec:
         """What is known of a metric of the task. NotFound with the nearest name."""
+        if metric in self.own:
+            return self.own[metric].spec
         return metric_for(self.task.name, metric, multi_label=self.several)
 
     @property
@@ -264,6 +335,8 @@ class Query:
             "baseline": self.baseline,
             "max_candidates": self.max_candidates,
             "label_map": dict(self.label_map),
+            **({"partial": True} if self.partial else {}),
+            **({"own_metrics": {n: one.digest for n, one in self.own.items()}} if self.own else {}),
             "positive": self.positive,
             "confidence": self.confidence,
             "threads": self.threads,

@@ -16,7 +16,7 @@ from recommender.evidence.verdict import Verdict
 if TYPE_CHECKING:
     import pandas
 
-    from recommender.serving import ReadyClassifier
+    from recommender.serving import ReadyAnswerer, ReadyClassifier
 
 SCHEMA_VERSION = 2
 
@@ -243,8 +243,8 @@ class Recommendation:
         chosen = self.choice.name if self.choice else None
         return f"Recommendation(choice={chosen!r}, candidates={len(self.candidates)})"
 
-    def load(self, *, threads: int = 1) -> "ReadyClassifier":
-        """The choice, ready to be called with texts, from its pinned revision."""
+    def load(self, *, threads: int = 1) -> "ReadyClassifier | ReadyAnswerer":
+        """The choice, ready to be called with inputs, from its pinned revision."""
         from recommender.serving import ready
 
         if self.choice is None:

@@ -41,11 +41,20 @@ def with_baseline(bench: Bench, candidate: Candidate, goals: Mapping[str, float]
 def _own(asked: Asked, facts: "Facts") -> "Reduction":
     """The baseline's own quality, not compared with anything."""
     from recommender.evidence.reductions import reduction
+    from recommender.evidence.scores import Reduction
+    from recommender.measures import reduced
 
+    if not asked.reads_scores:
+        facts = facts.plain
+    own, answers = replace(asked.condition, relative=""), facts.baseline or ()
+    if own.of_rows:
+        found = reduced(own, replace(facts, baseline=None), answers)
+        assert isinstance(found, Reduction)  # asked_of refuses the others relative to a baseline
+        return found
     return reduction(
-        replace(asked.condition, relative=""),
+        own,
         truths=facts.truths,
-        answers=facts.baseline or (),
+        answers=answers,
         slices=facts.slices,
         units=facts.unit_of_row,
         weights=facts.weights,

@@ -128,7 +128,8 @@ def _ties(hunt: Hunt, best: int | None) -> tuple[str, ...]:
 
 
 def _right(hunt: Hunt, index: int) -> list[bool]:
-    answers = answers_of(hunt.bench, hunt.declared.pool.candidates[index])
+    told = answers_of(hunt.bench, hunt.declared.pool.candidates[index])
+    answers = hunt.bench.facts.without_scores(told)
     rows = hunt.bench.samples.rows
     return [answer == row.label for answer, row in zip(answers, rows, strict=True)]
 
@@ -140,8 +141,10 @@ def _end(hunt: Hunt, outcomes: list[Outcome]) -> str:
 
 def _data(hunt: Hunt) -> dict[str, object]:
     samples = hunt.declared.samples
+    published = {"dataset": samples.dataset, "revision": samples.revision}
     return {
         "name": samples.name,
+        **(published if samples.dataset else {}),
         "n_rows": samples.n,
         "n_units": hunt.declared.units.n,
         "labels": list(samples.labels),

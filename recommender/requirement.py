@@ -52,6 +52,12 @@ def at_any_k(measure: str) -> str:
     return re.sub(r"@[0-9]+$", "@k", measure)
 
 
+def canonical(measure: str) -> str:
+    """`accuracy@5` for `top5`, `top-5` and `top_5_accuracy`; other names as they are."""
+    return _TOP_K.sub(r"accuracy@\1", measure)
+
+
+_TOP_K = re.compile(r"^\s*top[-_ ]?([1-9][0-9]*)(?:[-_ ]accuracy)?(?![\w@])")
 _NAME = r"""(?:"(?:[^"]|"")*+"|'(?:[^']|'')*+'|[^\s\[\]=,"'][^\[\]=,]*+)"""
 _PART = rf"\s*{_NAME}\s*(?:=\s*{_NAME}\s*)?"
 _PARTS = re.compile(rf"\s*(?P<name>{_NAME})\s*(?:=\s*(?P<value>{_NAME})\s*)?(?:,|$)")
@@ -100,20 +106,23 @@ class Requirement:
     allowed: tuple[str, ...] = ()
 
     @classmethod
-    def parse(cls, text: str, *, metrics: Collection[str] = ()) -> "Requirement":
+    def parse(
+        cls, text: str, *, metrics: Collection[str] = (), errors: Collection[str] = ()
+    ) -> "Requirement":
         """Read `accuracy >= 0.90`, `recall[urgent] >= 0.95`, `accuracy[lang=de] >= 85%`,
         `f1 >= 0.97 * baseline`, `accuracy within 0.02 of baseline`, `size_mb <= 50`,
         `license in mit`.
 
         A label, column or value in quotes may hold any character; a quote in it is written
         twice. `metrics` are the known quality metrics; when given, other names raise NotFound.
+        `errors` are those of the user's own of which less is better.
         Raises BadInput with the nearest right form for anything else.
         """
         line = text.strip()
-        found = cls._read(line)
+        found = cls._read(canonical(line))
         if found is None:
             raise BadInput(f"'{text}' is no requirement; {_suggestion(line)}")
-        found._check(text, metrics)
+        found._check(text, metrics, errors)
         return found
 
     @classmethod
@@ -137,12 +146,13 @@ class Requirement:
                 return cls(subject["measure"], relation, bound, relative, label, rows)
         return None
 
-    def _check(self, text: str, metrics: Collection[str]) -> None:
+    def _check(self, text: str, metrics: Collection[str], errors: Collection[str]) -> None:
         if self.measure == "license":
             if not self.allowed:
                 raise BadInput(f"'{text}' names no licence; write 'license in mit, apache-2.0'")
             return
-        if metrics and self.measure not in COSTS and at_any_k(self.measure) not in metrics:
+        named = {self.measure, at_any_k(self.measure)}  # map@50 is a name of its own
+        if metrics and self.measure not in COSTS and named.isdisjoint(metrics):
             known = sorted(metrics) + sorted(COSTS)
             near = get_close_matches(self.measure, known, n=1)
             hint = f"Did you mean '{near[0]}'? " if near else ""
@@ -152,11 +162,12 @@ class Requirement:
                 f"'{text}': the bound is too large a number; write for example {EXAMPLES}"
             )
         if self.is_quality:
-            self._check_quality(text)
+            is_error = self.measure in ERRORS or self.measure in errors
+            self._check_quality(text, is_error=is_error)
         else:
             self._check_cost(text)
 
-    def _check_quality(self, text: str) -> None:
+    def _check_quality(self, text: str, *, is_error: bool) -> None:
         if self.label is not None and self.measure not in CLASS_METRICS:
             near = self.measure.partition("_")[0]
             of_class = replace(self, measure=near if near in CLASS_METRICS else "recall")
@@ -165,7 +176,7 @@ class Requirement:
             raise BadInput(
                 f"'{text}': {self.measure} judges no one class; write '{of_class}'{also}"
             )
-        if self.measure in ERRORS:
+        if is_error:
             self._check_error(text)
             return
         if self.relation == "<=":

@@ -1,5 +1,6 @@
-"""A recommendation put to work: texts in, the user's own labels out."""
+"""A recommendation put to work: inputs in, the user's own labels, or other answers, out."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast, overload
 
 from cache.errors import BadInput
+from cache.key import JSONValue, canonical_json
 from cache.paths import Home
 from catalog.protocols import Source
 from evaluators.artifact import artifact_folder
@@ -14,7 +16,8 @@ from evaluators.candidate import Candidate
 from evaluators.labels import LabelMap
 from evaluators.measurement import CandidateFailed, State
 from evaluators.plugins import backend, recipe_methods
-from evaluators.protocols import Classifier
+from evaluators.protocols import Answerer, Classifier
+from evaluators.reading.shapes import shape_of
 from evaluators.task import Task
 from evaluators.worker_process import Worker
 from recommender.builder import build, is_built
@@ -22,25 +25,29 @@ from recommender.planning import Shelf
 from recommender.recommendation import Outcome
 from recommender.space import needed_files
 
+Input = str | Path | Mapping[str, JSONValue]
+"""A text, the path of an image or a sound, or an input of several parts by role (docs/data.md)."""
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ReadyClassifier:
-    """Call it with a text for its label, or with several texts for a list of labels."""
+    """Call it with an input for its label, or with several for a list of labels."""
 
     classifier: Classifier
     labels: LabelMap
+    task: str
     folder: Path
 
     @overload
-    def __call__(self, texts: str) -> str | None: ...  # type: ignore[overload-overlap]  # a str is meant first
+    def __call__(self, inputs: Input) -> str | None: ...  # type: ignore[overload-overlap]  # a str is meant first
     @overload
-    def __call__(self, texts: Sequence[str]) -> list[str | None]: ...
+    def __call__(self, inputs: Sequence[Input]) -> list[str | None]: ...
 
-    def __call__(self, texts: str | Sequence[str]) -> str | list[str | None] | None:
+    def __call__(self, inputs: Input | Sequence[Input]) -> str | list[str | None] | None:
         """Labels in the user's words; None where the model names a class that the data lacked."""
-        many = [texts] if isinstance(texts, str) else list(texts)
-        answers = [self._label(scores) for scores in self.classifier.scores(many)] if many else []
-        return answers[0] if isinstance(texts, str) else answers
+        many, is_one = _several(inputs)
+        answers = [self._label(scores) for scores in self.scores(many)] if many else []
+        return answers[0] if is_one else answers
 
     def __repr__(self) -> str:
         return f"ReadyClassifier(labels={self.labels.names!r}, folder={str(self.folder)!r})"
@@ -50,14 +57,52 @@ class ReadyClassifier:
             raise CandidateFailed(State.BAD_OUTPUT, "the model's scores are no numbers")
         return self.labels.names[int(scores.argmax())]
 
-    def scores(self, texts: Sequence[str]) -> Any:
-        """The model's logits, float32, shape (len(texts), number of outputs)."""
-        return self.classifier.scores(texts)
+    def scores(self, inputs: Sequence[Input]) -> Any:
+        """The model's logits, float32, shape (len(inputs), number of outputs)."""
+        return self.classifier.scores([_request(each, self.task) for each in inputs])
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ReadyAnswerer:
+    """Call it with an input for its answer, or with several for a list of answers.
+
+    An answer has the form of the task's truths, read from JSON: tags, a text, a number, ...
+    """
+
+    answerer: Answerer
+    task: str
+    folder: Path
+
+    def __call__(self, inputs: Input | Sequence[Input]) -> JSONValue:
+        """One answer, or a list of them where several inputs are given."""
+        many, is_one = _several(inputs)
+        requests = [_request(each, self.task) for each in many]
+        answers = [json.loads(each) for each in self.answerer.answers(requests)] if many else []
+        return cast(JSONValue, answers[0] if is_one else answers)
+
+    def __repr__(self) -> str:
+        return f"ReadyAnswerer(task={self.task!r}, folder={str(self.folder)!r})"
+
+
+def _several(inputs: Input | Sequence[Input]) -> tuple[list[Input], bool]:
+    """The inputs as a list, and whether it was a single one."""
+    if isinstance(inputs, str | Path | Mapping):
+        return [inputs], True
+    return list(inputs), False
+
+
+def _request(given: Input, task: str) -> str:
+    """What the candidate is asked: the content of a row, as workers are (evaluators/requests)."""
+    if isinstance(given, str):
+        return given
+    if isinstance(given, Path):
+        return canonical_json({shape_of(task).inputs[0].name: str(given)})
+    return canonical_json(dict(given))
 
 
 def ready(
     outcome: Outcome, task: Mapping[str, Any], home: Home, *, threads: int
-) -> ReadyClassifier:
+) -> ReadyClassifier | ReadyAnswerer:
     """The candidate behind an outcome, loaded from its artifact; built anew where that is gone."""
     if outcome.labels is None:
         raise BadInput(f"{outcome.name} was not evaluated, so it cannot be loaded")
@@ -69,7 +114,9 @@ def ready(
             _rebuild(candidate, shelf.sources[model.source], settings, home)
         folder = artifact_folder(home.artifacts, candidate, settings)
     loaded = backend(outcome.recipe.backend).load(folder, threads=threads)
-    return ReadyClassifier(cast(Classifier, loaded), outcome.labels, folder)
+    if hasattr(loaded, "scores"):
+        return ReadyClassifier(cast(Classifier, loaded), outcome.labels, settings.name, folder)
+    return ReadyAnswerer(loaded, settings.name, folder)
 
 
 def _rebuild(candidate: Candidate, source: Source, task: Task, home: Home) -> None:

@@ -11,7 +11,7 @@ from catalog.policy import Refusal
 from catalog.score import candidate_score
 from catalog.twins import merge_twins
 from evaluators.candidate import Candidate, Recipe
-from evaluators.labels import align
+from evaluators.labels import align, may_infer
 from evaluators.measurement import CandidateFailed, State
 from evaluators.protocols import RecipeMethod
 from recommender.evidence.weights import without_own
@@ -189,10 +189,13 @@ class _Admission:
         outputs = self.query.method.known_labels(model.labels, self.query.task)
         if not outputs:
             return None
+        query, asked = self.query, self.query.names_model(model.id)
+        names = (outputs, model.label2id, self.labels, query.label_map or None)
         try:
-            align(outputs, model.label2id, self.labels, self.query.label_map or None)
+            align(*names, partial=query.partial)
         except CandidateFailed as failure:
-            return failure.state, failure.reason
+            if not may_infer(*names, partial=query.partial, asked=asked):
+                return failure.state, failure.reason
         return None
 
     def skip(self, models: Collection[Model]) -> None:

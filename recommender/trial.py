@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING
 from cache.measurements import Figure, Measurements, Prediction
 from evaluators.candidate import Candidate
 from evaluators.cost.size import artifact_size_bytes
-from evaluators.labels import LabelMap, align
+from evaluators.labels import LabelMap
 from evaluators.measurement import CandidateFailed, State
 from evaluators.requests import request_of
+from evaluators.samples import Row
 from recommender.assessment import Answered, as_figure, assess, failed, judge_seen
 from recommender.bench import Bench, prepare
 from recommender.costs import spent_on
+from recommender.drift import DRIFT, drifted
 from recommender.evidence.verdict import Verdict
+from recommender.naming import known_outputs, label_map, looks_reordered
 from recommender.recommendation import Outcome
 from recommender.search.contender import LEAST_CHANCE
 
@@ -118,23 +121,29 @@ def remember_failure(bench: Bench, candidate: Candidate, failure: CandidateFaile
 
 def _known_labels(bench: Bench, candidate: Candidate) -> LabelMap | Outcome | None:
     """The map from outputs that metadata or an earlier load told; None where neither did."""
+    outputs = known_outputs(bench, candidate)
     if not bench.query.labelled:
-        return NO_LABELS
-    told = bench.query.method.known_labels(candidate.model.labels, bench.query.task)
-    outputs = told or bench.store.labels(bench.key(candidate))
-    return _labels(bench, candidate, outputs, candidate.model.label2id)
-
-
-def _labels(
-    bench: Bench, candidate: Candidate, outputs: Sequence[str], label2id: Mapping[str, int]
-) -> LabelMap | Outcome | None:
+        return _named(bench, candidate, outputs)
     if not outputs:
         return None
-    wanted, explicit = bench.samples.labels, bench.query.label_map or None
     try:
-        return align(outputs, label2id, wanted, explicit)
+        found = label_map(bench, candidate, outputs)
     except CandidateFailed as mismatch:
         return failed(candidate, mismatch.state, mismatch.reason)
+    return found if isinstance(found, LabelMap) else None
+
+
+def _named(bench: Bench, candidate: Candidate, outputs: Sequence[str]) -> LabelMap | Outcome:
+    """What the outputs stand for in answers that hold labels; NO_LABELS in others."""
+    try:
+        found = bench.query.method.label_map(tuple(outputs), bench.query.task) if outputs else None
+    except CandidateFailed as mismatch:
+        return failed(candidate, mismatch.state, mismatch.reason)
+    if found is not None and found.missing and not bench.query.partial:
+        lacking = ", ".join(map(repr, found.missing))
+        reason = f"nothing stands for {lacking}: count them as missed, with --partial"
+        return failed(candidate, State.LABEL_MISMATCH, reason)
+    return found or NO_LABELS
 
 
 def run(
@@ -147,6 +156,8 @@ def run(
     labels, artifact = _load(bench, candidate, worker)
     _record_static(bench, candidate, artifact)
     seen = _answer(bench, candidate, worker, labels, told, rungs=rungs)
+    if bench.query.labelled and looks_reordered(bench, candidate, labels):
+        _answer_slice(bench, candidate, worker, labels)
     _record_warm_latency(bench, candidate, worker)
     return assess(bench, candidate, seen, labels)
 
@@ -155,6 +166,8 @@ def _load(bench: Bench, candidate: Candidate, worker: "Worker") -> tuple[LabelMa
     folder = prepare(bench, candidate, worker)
     with bench.timed("load", candidate):
         loaded = worker.load(folder)
+    if not loaded.is_ready:
+        _embed_corpus(bench, candidate, worker)
     bench.store.describe(
         bench.key(candidate),
         {
@@ -177,13 +190,46 @@ def _load(bench: Bench, candidate: Candidate, worker: "Worker") -> tuple[LabelMa
     if n_parameters:
         figures.append(Figure("n_parameters", n_parameters, "", 1))
     bench.store.record_figures(bench.key(candidate), figures)
-    if not bench.query.labelled:
-        return NO_LABELS, folder
-    aligned = _labels(bench, candidate, loaded.labels, candidate.model.label2id)
-    if isinstance(aligned, LabelMap):
-        return aligned, folder
-    reason = aligned.reason if aligned else "the model names no outputs"
-    raise CandidateFailed(State.LABEL_MISMATCH, reason)
+    if bench.query.labelled:
+        return _mapped(bench, candidate, worker, loaded.labels), folder
+    named = _named(bench, candidate, loaded.labels)
+    if isinstance(named, LabelMap):
+        return named, folder
+    raise CandidateFailed(State.LABEL_MISMATCH, named.reason)
+
+
+def _embed_corpus(bench: Bench, candidate: Candidate, worker: "Worker") -> None:
+    """Let the candidate read the documents, which are work as rows are."""
+    documents, started = bench.samples.corpus.values(), time.monotonic()
+    bench.progress.step(f"{candidate.name} reads {len(documents):,} documents")
+    worker.prepare(bench.check_time)
+    bench.record_spent(
+        spent_on(
+            "rows", candidate, time.monotonic() - started,
+            n_rows=len(documents), text_kb=sum(len(text.encode()) for text in documents) / 1e3,
+        )
+    )  # fmt: skip
+
+
+def _mapped(
+    bench: Bench, candidate: Candidate, worker: "Worker", outputs: Sequence[str]
+) -> LabelMap:
+    """The map from outputs to labels; where it must be inferred, the slice is answered first."""
+    found = label_map(bench, candidate, outputs)
+    if not isinstance(found, LabelMap):
+        unknown = LabelMap(tuple(None for _ in outputs), "not known yet")
+        _answer_slice(bench, candidate, worker, unknown)
+        found = label_map(bench, candidate, outputs)
+    if not isinstance(found, LabelMap):
+        raise CandidateFailed(State.LABEL_MISMATCH, found.reason)
+    return found
+
+
+def _answer_slice(bench: Bench, candidate: Candidate, worker: "Worker", labels: LabelMap) -> None:
+    """Answer the rows that maps of labels are inferred on, whatever is known already."""
+    rows = bench.label_slice.rows if bench.label_slice else ()
+    known = _recorded(bench, bench.key(candidate), labels)
+    _answer_rows(bench, candidate, worker, dict(rows), known, labels)
 
 
 def _answer(
@@ -210,10 +256,18 @@ def _answer(
 def _answer_to(
     bench: Bench, candidate: Candidate, worker: "Worker", known: Known, labels: LabelMap, end: int
 ) -> None:
-    """Answer the first `end` rows, chunk by chunk; a text that is repeated is answered once."""
+    """Answer the first `end` rows; a text that is repeated is answered once."""
+    rows = dict(zip(bench.row_keys[:end], bench.samples.rows[:end], strict=True))
+    _answer_rows(bench, candidate, worker, rows, known, labels)
+
+
+def _answer_rows(
+    bench: Bench, candidate: Candidate, worker: "Worker", rows: Mapping[str, Row],
+    known: Known, labels: LabelMap,
+) -> None:  # fmt: skip
+    """Answer those of the rows, by key, that are not known yet, chunk by chunk."""
     key = bench.key(candidate)
-    keyed = zip(bench.row_keys[:end], bench.samples.rows[:end], strict=True)
-    missing = list({key: row for key, row in keyed if key not in known}.items())
+    missing = [(row_key, row) for row_key, row in rows.items() if row_key not in known]
     n_cut = 0
     for start in range(0, len(missing), CHUNK_ROWS):
         bench.check_time()
@@ -230,7 +284,7 @@ def _answer_to(
         )  # fmt: skip
         n_cut += answered.n_cut
         n_new = answered.record(bench.store, key)
-        known.update(answered.named(labels))
+        known.update(answered.named(labels, bench.query.places))
         if n_new < len(chunk):  # another process was first, and the first answer counts
             known.update(_recorded(bench, key, labels))
         bench.progress.rows(len(chunk))
@@ -254,8 +308,10 @@ class _Outputs:
             key, (Prediction(row_key, *answer) for row_key, answer in self.found.items())
         )
 
-    def named(self, labels: LabelMap) -> Known:
-        """The data's labels that they stand for."""
+    def named(self, labels: LabelMap, places: int) -> Known:
+        """The data's labels that they stand for, with the scores of so many."""
+        if places:
+            return with_scores({key: line for key, (_, line) in self.found.items()}, labels, places)
         return {row_key: labels.names[output] for row_key, (output, _) in self.found.items()}
 
 
@@ -270,7 +326,7 @@ class _Texts:
         """Commit them; how many are new."""
         return store.record_texts(key, self.found)
 
-    def named(self, labels: LabelMap) -> Known:
+    def named(self, labels: LabelMap, places: int) -> Known:
         """They are the answers."""
         return dict(self.found)
 
@@ -292,8 +348,17 @@ def _recorded(bench: Bench, key: str, labels: LabelMap) -> Known:
     """The answers that the store has, by row key."""
     if not bench.query.labelled:
         return dict(bench.store.texts(key))
+    if bench.query.places:
+        return with_scores(bench.store.scores(key), labels, bench.query.places)
     outputs = bench.store.outputs(key)
     return {row_key: labels.names[output] for row_key, output in outputs.items()}
+
+
+def with_scores(lines: Mapping[str, bytes], labels: LabelMap, places: int) -> Known:
+    """Answers that hold the scores of labels, from stored scores by row key."""
+    from evaluators.quality.scored import ranked_bytes
+
+    return dict(zip(lines, ranked_bytes(labels.names, lines.values(), places=places), strict=True))
 
 
 def _seen(bench: Bench, known: Known) -> list[Answered]:
@@ -313,13 +378,20 @@ def _record_static(bench: Bench, candidate: Candidate, artifact: Path) -> None:
 
 
 def _record_warm_latency(bench: Bench, candidate: Candidate, worker: "Worker") -> None:
-    """A first look at the latency for the frontier; it decides nothing (see finals.py)."""
-    known = bench.store.figures(bench.key(candidate), conditions=bench.conditions)
-    if "latency_p50_ms" in known:
+    """A first look at the latency for the frontier; it decides nothing (see finals.py).
+
+    What the single requests are answered is compared with the answers in batches.
+    """
+    key = bench.key(candidate)
+    known = bench.store.figures(key, conditions=bench.conditions)
+    if known.keys() >= {"latency_p50_ms", DRIFT}:
         return
     texts = [request_of(row) for row in bench.samples.rows[:WARM_REQUESTS]]
     from evaluators.cost.measure import latency_measurements
 
-    found = latency_measurements(worker.time(texts, warmup=5))
+    served = worker.single(texts, warmup=5)
+    found = latency_measurements(served.timing)
     figures = [as_figure(m, bench.conditions, note="warm worker") for m in found]
-    bench.store.record_figures(bench.key(candidate), figures)
+    drift = drifted(bench.store, key, bench.row_keys[:WARM_REQUESTS], served, bench.query.task)
+    figures += [as_figure(drift, bench.conditions)]
+    bench.store.record_figures(key, figures)

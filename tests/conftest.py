@@ -4,12 +4,15 @@ import csv
 import json
 import os
 import random
-from collections.abc import Sequence
+import signal
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from evaluators.testing import make_bert
+from recommender import cli
 
 POSITIVE = ("good", "great", "fine", "liked", "loved")
 NEGATIVE = ("bad", "poor", "dull", "slow", "hated")
@@ -131,3 +134,26 @@ def found(zoo: Path, data: Path, tmp_path_factory: pytest.TempPathFactory):  # t
     home = tmp_path_factory.mktemp("home")
     answer = find(data, "accuracy >= 0.85", sources=[f"folder:{zoo}"], home=home)
     return answer, home
+
+
+RunCommand = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> RunCommand:
+    """Runs `recommender ARGS` in this process; gives the exit code, stdout and stderr."""
+
+    def go(*arguments: object, home: Path = tmp_path) -> tuple[int, str, str]:
+        monkeypatch.setenv("RECOMMENDER_HOME", str(home))
+        monkeypatch.setattr(sys, "argv", ["recommender", *map(str, arguments)])
+        monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)  # put back afterwards
+        before = signal.getsignal(signal.SIGTERM)
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        signal.signal(signal.SIGTERM, before)
+        shown = capsys.readouterr()
+        return int(ended.value.code or 0), shown.out, shown.err
+
+    return go

@@ -23,6 +23,7 @@ HOMES = {
     "sklearn": {"evaluators/quality/metrics.py"},
     "huggingface_hub": {
         "catalog/sources",
+        "evaluators/reading/hub.py",
         "recommender/cli/doctor.py",
     },
     "sqlite_utils": {"cache/database.py"},

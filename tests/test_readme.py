@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cache.paths import Home
 from catalog.testing import LoopbackHub
 
 ROOT = Path(__file__).parent.parent
@@ -64,6 +65,9 @@ def test_every_command_runs(line: str, place: Path, environment: dict[str, str])
 def test_the_python_blocks_run(place: Path, environment: dict[str, str], tmp_path: Path) -> None:
     """The first finds the model and calls it, on labels never used; the second lists it."""
     own = {**environment, "RECOMMENDER_HOME": str(tmp_path)}
+    built = Home(place / "home").artifacts
+    if built.is_dir():  # by the commands before; nothing else of theirs is known
+        shutil.copytree(built, Home(tmp_path).artifacts)
     find, catalog = (
         subprocess.run(
             [sys.executable, "-c", block], cwd=place, env=own, capture_output=True, text=True

@@ -24,6 +24,7 @@ from evaluators.generation import (
 from evaluators.measurement import CandidateFailed, State
 from evaluators.reading.contents import parts_of
 from evaluators.serving import Serving
+from evaluators.task import LIKELIHOODS
 from evaluators.tokenization import clean
 from evaluators.torch_model import accepted_inputs
 
@@ -104,7 +105,7 @@ class CausalWriter:
         """
         size = batch_size or self.serving.batch_size
         requests = [parts_of(text) for text in texts]
-        if self.serving.options.get("likelihoods"):
+        if self.serving.options.get(LIKELIHOODS):
             return self._likelihoods(requests, size)
         found = [""] * len(texts)
         choosing = [row for row, parts in enumerate(requests) if "choices" in parts]
@@ -118,7 +119,7 @@ class CausalWriter:
     def n_cut(self, texts: Sequence[str]) -> int:
         """How many of the prompts are longer than the model may read; of texts whose likelihood is
         asked none is cut."""
-        if self.serving.options.get("likelihoods"):
+        if self.serving.options.get(LIKELIHOODS):
             return 0
         prompts = (self._encode(self._prompt(parts_of(text))) for text in texts)
         return sum(len(prompt) > self.serving.max_length for prompt in prompts)

@@ -30,17 +30,23 @@ class Embedder:
     forward: Forward
 
     def vectors(self, texts: Sequence[str], *, batch_size: int) -> Floats:
-        """(len(texts), width), not normalised."""
+        """(len(texts), width), not normalised.
+
+        A text without a token has zeros; where no text has any, the width is 0.
+        """
         encodings = self.tokenization.encode([self._spelled(text) for text in texts])
-        found: list[Floats] = [np.empty(0, dtype=np.float32)] * len(texts)
-        for rows in batch_plan([len(encoding.ids) for encoding in encodings], batch_size):
+        read = [row for row, encoding in enumerate(encodings) if encoding.ids]
+        vectors = np.zeros((len(texts), 0), dtype=np.float32)
+        for places in batch_plan([len(encodings[row].ids) for row in read], batch_size):
+            rows = [read[place] for place in places]
             batch = self.tokenization.batch([encodings[row] for row in rows])
             hidden = self.forward(batch)[0]
             mask = _mask(batch, [len(encodings[row].ids) for row in rows], self._side)
             check_shape(hidden.shape[:2], mask.shape)
-            for row, vector in zip(rows, self._pooled(hidden, mask), strict=True):
-                found[row] = vector
-        vectors = np.stack(found)
+            pooled = self._pooled(hidden, mask)
+            if not vectors.shape[1]:
+                vectors = np.zeros((len(texts), pooled.shape[1]), dtype=np.float32)
+            vectors[rows] = pooled
         check_finite(vectors)
         return vectors
 

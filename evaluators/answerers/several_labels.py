@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from evaluators.classifier import TextClassifier
 from evaluators.labels import normalised
 from evaluators.measurement import CandidateFailed, State
+from evaluators.quality.scored import judged_apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,14 +15,17 @@ class SeveralLabels:
     """A classifier whose outputs are judged one by one; `names` are the data's labels by output.
 
     A logit above 0 is a probability above one half, as heads trained with a sigmoid mean it.
-    Outputs that the data lacks are left out.
+    Outputs that the data lacks are left out. `scored` asks for the logits of all labels.
     """
 
     classifier: TextClassifier
     names: tuple[str | None, ...]
+    scored: bool = False
 
     @classmethod
-    def of(cls, classifier: TextClassifier, wanted: Sequence[str]) -> "SeveralLabels":
+    def of(
+        cls, classifier: TextClassifier, wanted: Sequence[str], *, scored: bool = False
+    ) -> "SeveralLabels":
         """CandidateFailed where no output is called as one of the data's labels."""
         known = {normalised(label): label for label in wanted}
         names = tuple(known.get(normalised(name)) for name in classifier.labels)
@@ -30,7 +34,7 @@ class SeveralLabels:
                 wanted[:8]
             )
             raise CandidateFailed(State.LABEL_MISMATCH, reason)
-        return cls(classifier, names)
+        return cls(classifier, names, scored)
 
     @property
     def dtype(self) -> str:
@@ -43,8 +47,10 @@ class SeveralLabels:
         return self.classifier.weight_bytes
 
     def answers(self, texts: Sequence[str], *, batch_size: int | None = None) -> list[str]:
-        """A sorted JSON list of labels for each text."""
+        """A sorted JSON list of labels for each text; with their scores as in quality/scored.py."""
         scores = self.classifier.scores(texts, batch_size=batch_size)
+        if self.scored:
+            return judged_apart(self.names, scores)
         return [self._named([at for at, score in enumerate(row) if score > 0]) for row in scores]
 
     def n_cut(self, texts: Sequence[str]) -> int:

@@ -61,8 +61,7 @@ class Tagger:
 
     def n_cut(self, texts: Sequence[str]) -> int:
         """How many of the requests have words behind the model's limit."""
-        encodings = self.tokenization.encode_words([words_of(text) for text in texts])
-        return sum(bool(encoding.overflowing) for encoding in encodings)
+        return self.tokenization.n_cut_words([words_of(text) for text in texts])
 
     def _tags(self, words: Sequence[str], encoding: "Encoding", line: Any, n_tokens: int) -> str:
         shift = n_tokens - len(encoding.ids) if self.serving.padding.side == "left" else 0

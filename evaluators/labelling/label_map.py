@@ -7,6 +7,8 @@ from cache.errors import BadInput
 from cache.key import JSONValue
 from evaluators.measurement import CandidateFailed, State
 
+SHOWN_LABELS = 12
+
 
 class LabelMismatch(CandidateFailed):
     """A model's outputs cannot be told to be the data's labels."""
@@ -70,6 +72,17 @@ class LabelMap:
     missing: tuple[str, ...] = ()
     inferred: Inferred | None = None
 
+    @property
+    def sentence(self) -> str:
+        """The labels in the order of the outputs, how they were found, and what is lacking."""
+        found = ", ".join("none" if name is None else name for name in self.names)
+        parts = [f"{found} ({self.how})", self.inferred.sentence if self.inferred else ""]
+        if self.missing:
+            parts.append(f"the model lacks {quoted(self.missing)}, whose rows count as wrong")
+        if self.unused:
+            parts.append(f"the data lacks its {quoted(self.unused)}")
+        return "; ".join(part for part in parts if part)
+
     def to_json(self) -> dict[str, JSONValue]:
         """The form that crosses processes and enters keys; what is not the case is left out."""
         found: dict[str, JSONValue] = {
@@ -97,6 +110,13 @@ class LabelMap:
             missing=tuple(str(name) for name in _items(missing)),
             inferred=None if inferred is None else Inferred.from_json(_items(inferred)),
         )
+
+
+def quoted(names: Sequence[str]) -> str:
+    """The first dozen in quotes, and how many more; empty where there is none."""
+    shown = ", ".join(map(repr, names[:SHOWN_LABELS]))
+    more = len(names) - SHOWN_LABELS
+    return f"{shown} and {more:,} more" if more > 0 else shown
 
 
 def _items(value: JSONValue) -> Sequence[JSONValue]:

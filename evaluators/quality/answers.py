@@ -31,6 +31,27 @@ def labels_in(text: str) -> frozenset[str]:
     return frozenset(map(str, _read(text, list, "list of labels")))
 
 
+def pairs_in(answer: str) -> list[tuple[str | None, float]]:
+    """The labels and scores of a JSON list, best first (quality/scored.py)."""
+    return [_pair(one, answer) for one in _read(answer, list, LIST_OF_PAIRS)]
+
+
+def places_in(answer: str, k: int) -> list[str | None]:
+    """What has the first k places of a JSON list, best first: texts, or labels with scores."""
+    first = _read(answer, list, "list")[:k]
+    return [_pair(one, answer)[0] if isinstance(one, list) else str(one) for one in first]
+
+
+LIST_OF_PAIRS = "list of pairs [label, score]"
+
+
+def _pair(one: Any, text: str) -> tuple[str | None, float]:
+    match one:
+        case [str() | None as label, score]:
+            return label, _finite(score, text)
+    raise _unfit(text, f"a JSON {LIST_OF_PAIRS}")
+
+
 def numbers_in(text: str) -> list[float]:
     """The finite numbers of a JSON list."""
     return [_finite(number, text) for number in _read(text, list, "list of numbers")]

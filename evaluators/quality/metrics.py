@@ -22,7 +22,7 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from evaluators.quality.answers import labels_in, numbers_in, relevances_in, scores_in
+from evaluators.quality.answers import labels_in, pairs_in, relevances_in, scores_in
 from evaluators.quality.specs import check_metric
 
 INPUTS = """
@@ -236,7 +236,7 @@ class RocAuc(StringMetric):
 
     def _of(self, predictions: list[str], references: list[str], asked: Asked) -> float:
         wanted = np.array([[truth == label for label in asked.labels] for truth in references])
-        scores = _scores(predictions, wanted)
+        scores = _scores(predictions, asked.labels, wanted)
         if len(asked.labels) == 2:
             return float(roc_auc_score(wanted[:, 1], scores[:, 1] - scores[:, 0]))
         return _mean_area(wanted, scores)
@@ -247,7 +247,7 @@ class MultiLabelRocAuc(StringMetric):
 
     def _of(self, predictions: list[str], references: list[str], asked: Asked) -> float:
         wanted = _indicators(references, references, asked.labels)[1]
-        return _mean_area(wanted, _scores(predictions, wanted))
+        return _mean_area(wanted, _scores(predictions, asked.labels, wanted))
 
 
 class Spearman(StringMetric):
@@ -301,10 +301,12 @@ def _mean_area(wanted: Bools, scores: NDArray[np.float64]) -> float:
     return float(np.mean(areas)) if areas else 0.0
 
 
-def _scores(predictions: list[str], wanted: Bools) -> Any:
+def _scores(predictions: list[str], labels: Sequence[str], wanted: Bools) -> Any:
     """Every label's scores, (n, labels); worse than all others where an answer is missing."""
-    known = [numbers_in(answer) for answer in predictions if answer]
-    far = 1.0 + 2.0 * max((abs(score) for row in known for score in row), default=0.0)
+    told = [dict(pairs_in(answer)) for answer in predictions if answer]
+    far = 1.0 + 2.0 * max((abs(score) for row in told for score in row.values()), default=0.0)
+    known = [[row.get(label, -far) for label in labels] for row in told]
+    far *= 2.0
     found = np.where(wanted, -far, far)
     found[[bool(answer) for answer in predictions]] = known or np.empty((0, wanted.shape[1]))
     return found

@@ -12,7 +12,7 @@ from itertools import accumulate
 from math import comb, log2
 from operator import mul, sub
 
-from evaluators.quality.answers import relevances_in, scores_in, texts_in
+from evaluators.quality.answers import places_in, relevances_in, scores_in
 from evaluators.quality.forms import BoundedMean, by_row
 
 Relevances = Mapping[str, float]
@@ -72,8 +72,12 @@ def recall_at(k: int) -> BoundedMean:
 
 
 def accuracy_at(k: int) -> BoundedMean:
-    """The share of rows whose truth is among the first k of a JSON list, best first."""
-    return by_row(lambda answer, truth: float(truth in texts_in(answer)[:k]), binary=True)
+    """The share of rows whose truth is among the first k of a JSON list, best first.
+
+    The list holds words, or labels with their scores (scored.py). Equal scores have the order of
+    the model's outputs, as in accuracy, so that accuracy@1 is accuracy.
+    """
+    return by_row(lambda answer, truth: float(truth in places_in(answer, k)), binary=True)
 
 
 def _tiers(answer: str, relevances: Relevances) -> Tiers:

@@ -1,9 +1,10 @@
 """The area under the ROC curve: how well scores put the rows of a label before the others.
 
-It needs every label's score, so an answer is a JSON list of scores in the order of the data's
-labels: probabilities (softmax for one label a row, sigmoid for several), since other scores do not
-compare between rows. Two labels have one curve; more have the mean over labels, each against all
-others. A label that all rows or none have is left out; without any other the value is 0.
+It needs every label's score (scored.py): logarithms of the softmax for one label a row, logits for
+several, since other scores do not compare between rows. Two labels have one curve, which is the
+same for both; more have the mean over labels, each against all others. A label that all rows or
+none have is left out; without any other the value is 0. One that the model cannot produce has the
+lowest score in all rows, so its curve is that of chance.
 
 Hanley and McNeil 1982: the chance that a row of the label has the higher score, ties one half. A
 failed row counts as ranked last for its own labels and first for the others.
@@ -15,8 +16,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from cache.errors import BadInput
-from evaluators.quality.answers import Answers, Truths, labels_in, numbers_in
+from evaluators.quality.answers import Answers, Truths, labels_in, pairs_in
 from evaluators.quality.forms import AllRows, Floats, members
 from evaluators.quality.multilabel import indicators
 
@@ -37,7 +37,7 @@ def _compute(
 ) -> tuple[float, Floats]:
     held = [labels_in(truth) if multi_label else frozenset([truth]) for truth in truths]
     wanted = indicators(held, labels)
-    scores = _matrix(answers, wanted)
+    scores = _matrix(answers, labels, wanted)
     if len(labels) == 2 and not multi_label:
         scores, wanted = scores[:, 1:] - scores[:, :1], wanted[:, 1:]
     every = np.asarray(groups, dtype=np.int64)
@@ -93,15 +93,11 @@ def _lost(scores: Floats, others: Floats) -> Floats:
     return others.size - _won(scores, others)
 
 
-def _matrix(answers: Answers, wanted: Bools) -> Floats:
+def _matrix(answers: Answers, labels: Sequence[str], wanted: Bools) -> Floats:
     """Scores of all labels, (n, labels), with the worst where a row failed."""
     scores = np.where(wanted, -np.inf, np.inf)
     for row, answer in enumerate(answers):
         if answer:
-            found = numbers_in(answer)
-            if len(found) != wanted.shape[1]:
-                raise BadInput(
-                    f"an answer has {len(found)} scores, the data {wanted.shape[1]} labels."
-                )
-            scores[row] = found
+            found = dict(pairs_in(answer))
+            scores[row] = [found.get(label, -np.inf) for label in labels]
     return scores

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from math import inf
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from cache.errors import BadInput, NotFound
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 GROUP = "recommender.metrics"
 
@@ -24,9 +28,15 @@ its own that is never right.
 Form = Literal["counts", "mean", "sums", "all rows"]
 """How a metric is reached: from counts of labels (counts.py), or by a form of forms.py."""
 
-Needs = Literal["scores", "likelihoods", "best first", "corpus"]
+Needs = Literal["scores", "likelihoods", "best first"]
 """What answers hold beyond the task's plain form: every label's score (roc.py), a text's
-log-likelihood (generation.py), several answers in order, ranked documents of a corpus."""
+log-likelihood (generation.py), several answers in order."""
+
+
+Value = TypeVar("Value", float, "NDArray[np.float64]")
+
+OF_LABELS: frozenset[Needs | None] = frozenset({"scores", "best first"})
+"""What labels with their scores are enough for (scored.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +66,23 @@ class MetricSpec:
     extra: str | None = None
     registered: str | None = None
 
-    def gain(self, value: float) -> float:
+    def gain(self, value: Value) -> Value:
         """A value, or a bound, on the scale of the evidence, where more is better.
 
-        `wer <= 0.1` is a mean gain of at least 0.9; an unbounded error changes its sign.
+        `wer <= 0.1` is a mean gain of at least 0.9; `perplexity <= 20` is 1 / perplexity of at
+        least 0.05, the mean probability of a token; arrays are moved value by value.
         """
         if self.higher_is_better:
             return value
-        return self.high - value if self.high < inf else -value
+        return self.high - value if self.high < inf else 1.0 / (value + (1.0 - self.low))
+
+    def gained(self, subject: str) -> str:
+        """What is claimed about, in words: `1 - wer`, `1 / perplexity`."""
+        if self.higher_is_better:
+            return subject
+        if self.high < inf:
+            return f"{self.high:g} - {subject}"
+        return f"1 / {subject}" if self.low == 1.0 else f"1 / ({1.0 - self.low:g} + {subject})"
 
 
 METRICS: Mapping[str, MetricSpec] = MappingProxyType(

@@ -26,7 +26,8 @@ _TRANSLATION = replace(_EXACT, extra="text")
 _DETECTION = MetricSpec(form="all rows", extra="image")
 
 _ROC_AUC = MetricSpec(form="all rows", needs="scores", registered="roc_auc")
-_LABELS = {**METRICS, "roc_auc": _ROC_AUC}
+_AT_K = {"accuracy@k": replace(_SHARE, registered="accuracy_at_k", needs="best first")}
+_LABELS = {**METRICS, **_AT_K, "roc_auc": _ROC_AUC}
 
 _SEVERAL_LABELS = {
     "accuracy": replace(_SHARE, registered="subset_accuracy"),
@@ -45,12 +46,7 @@ _SEVERAL_LABELS = {
 
 _SIMILARITY = {"spearman": _CORRELATION, "pearson": replace(_CORRELATION, form="sums")}
 _RANKING = {"ndcg@k": replace(_EXACT, registered="ndcg"), "mrr": _EXACT}
-_RETRIEVAL = {
-    **{name: replace(spec, needs="corpus") for name, spec in _RANKING.items()},
-    "recall@k": replace(_EXACT, registered="recall_at_k", needs="corpus"),
-}
-_AT_K = {"accuracy@k": replace(_SHARE, registered="accuracy_at_k", needs="best first")}
-
+_RETRIEVAL = {**_RANKING, "recall@k": replace(_EXACT, registered="recall_at_k")}
 TASK_METRICS: Mapping[str, Mapping[str, MetricSpec]] = MappingProxyType(
     {
         "text-classification": _LABELS,
@@ -65,8 +61,8 @@ TASK_METRICS: Mapping[str, Mapping[str, MetricSpec]] = MappingProxyType(
             "f1": replace(_EXACT, registered="squad_f1"),
         },
         "zero-shot-classification": _LABELS,
-        "feature-extraction": {**_SIMILARITY, **_RETRIEVAL},
-        "sentence-similarity": {**_SIMILARITY, **_RETRIEVAL},
+        "feature-extraction": _RETRIEVAL,
+        "sentence-similarity": _SIMILARITY,
         "text-ranking": _RANKING,
         "fill-mask": {"accuracy@k": replace(_SHARE, registered="accuracy_at_k")},
         "text-generation": {
@@ -88,7 +84,7 @@ TASK_METRICS: Mapping[str, Mapping[str, MetricSpec]] = MappingProxyType(
             "sentence_bleu": _TRANSLATION,
             "corpus_bleu": replace(_SUMS, extra="text"),
         },
-        "image-classification": {**_LABELS, **_AT_K},
+        "image-classification": _LABELS,
         "object-detection": {
             "map": replace(_DETECTION, registered="coco_map"),
             "map@50": replace(_DETECTION, registered="coco_map50"),

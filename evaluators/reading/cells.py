@@ -56,6 +56,8 @@ def read_cell(kind: Kind, value: object, names: Sequence[str] = ()) -> JSONValue
     """The JSON of a cell. `names` are the class names behind integers. Raises Fault."""
     if kind is Kind.TAGS or kind is Kind.LABELS:
         return _READERS[kind](_named(value, names))
+    if kind is Kind.BOXES and names:
+        return [_with_name(box, names) for box in _boxes(value)]
     return _READERS[kind](value)
 
 
@@ -177,6 +179,10 @@ def _relevances(value: object) -> dict[str, float]:
     return {str(name): number_of(score) for name, score in value.items()}
 
 
+BOX_LABELS = ("category", "categories", "label", "labels")
+"""What the labels of the boxes of an image are called, where they are one list."""
+
+
 def _boxes(value: object) -> list[JSONValue]:
     """Boxes [x0, y0, x1, y1] in pixels with labels; `datasets`' objects are [x, y, w, h]."""
     if isinstance(value, Mapping):
@@ -192,10 +198,19 @@ def _boxes(value: object) -> list[JSONValue]:
 
 def _columnar_boxes(value: Mapping[str, Any]) -> list[JSONValue]:
     corners = value.get("bbox", value.get("boxes"))
-    labels = value.get("category", value.get("label", value.get("labels")))
+    labels = next((value[name] for name in BOX_LABELS if value.get(name) is not None), None)
     if corners is None or labels is None or len(corners) != len(labels):
-        raise Fault('objects need "bbox" and "category" of the same length.')
+        raise Fault('objects need "bbox" and "categories" of the same length.')
     return [_box({"bbox": box, "label": label}) for box, label in zip(corners, labels, strict=True)]
+
+
+def _with_name(box: JSONValue, names: Sequence[str]) -> JSONValue:
+    """The box with the class name behind its number."""
+    if not isinstance(box, Mapping):
+        return box
+    number = str(box["label"])
+    known = number.isdecimal() and int(number) < len(names)
+    return {**box, "label": names[int(number)] if known else number}
 
 
 def _box(item: object) -> JSONValue:

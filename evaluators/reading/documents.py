@@ -69,13 +69,29 @@ def _part(path: Path, value: Any, key: str, after: int) -> list[dict[str, Any]]:
 
 
 def _coco_table(path: Path, document: Document) -> Table:
-    folder = path.parent
-    records = _coco(path, document)
-    first = next((str(item.get("file_name")) for item in document["images"]), "")
-    if first and not (folder / first).exists() and (folder / "images" / first).exists():
-        folder = folder / "images"
-    columns = ("image", "objects")
-    return Table(path.name, columns, records, place="image", task="object-detection", folder=folder)
+    crowds = sum(bool(_mapped(item).get("iscrowd")) for item in document["annotations"])
+    return Table(
+        path.name, ("image", "objects"), _coco(path, document), place="image",
+        task="object-detection", folder=_images_of(path, document),
+        notes=(f"crowds: {crowds:,} boxes around many objects at once are left out",)
+        if crowds else (),
+    )  # fmt: skip
+
+
+def _images_of(path: Path, document: Document) -> Path:
+    """Where the images lie: beside the file, in `images`, or in a folder with the split's name.
+
+    For `annotations/instances_val2017.json` that is `val2017` beside `annotations`.
+    """
+    first = next((str(_mapped(item).get("file_name")) for item in document["images"]), "")
+    split = path.stem.rpartition("_")[2]
+    inner = ("", "images", split, f"images/{split}")
+    folders = [top / name for top in (path.parent, path.parent.parent) for name in inner]
+    return next((folder for folder in folders if (folder / first).is_file()), path.parent)
+
+
+def _mapped(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _coco(path: Path, document: Document) -> Iterator[Record]:
@@ -86,8 +102,9 @@ def _coco(path: Path, document: Document) -> Iterator[Record]:
         for at, item in enumerate(document["annotations"], start=1):
             if item["image_id"] not in boxes or item["category_id"] not in names:
                 raise BadInput(f"{path}, annotation {at:,}: an image or category that is not there")
-            found = {"bbox": item["bbox"], "label": names[item["category_id"]]}
-            boxes[item["image_id"]].append(found)
+            if not item.get("iscrowd"):
+                found = {"bbox": item["bbox"], "label": names[item["category_id"]]}
+                boxes[item["image_id"]].append(found)
         images = [(str(item["file_name"]), boxes[item["id"]]) for item in document["images"]]
     except (KeyError, TypeError) as error:
         raise BadInput(f"{path}: {error} is missing where COCO's format has it.") from error

@@ -47,6 +47,22 @@ def split_name(path: Path) -> str:
     return re.sub(r"[_.-](texts?|labels?|sentences|inputs)$", "", inner.stem)
 
 
+def coco_parts(folder: Path) -> list[Part]:
+    """COCO's layout: `annotations` holds a file for each split, images lie beside; else none.
+
+    Of `instances_val2017.json`, `person_keypoints_val2017.json` and so on, the first are taken.
+    """
+    every = [path for path in _files(folder / "annotations") if path.suffix.casefold() == ".json"]
+    files = [path for path in every if path.stem.startswith("instances")] or every
+    return [Part(_coco_split(path), path) for path in files]
+
+
+def _coco_split(path: Path) -> str:
+    """`val` of `instances_val2017`; a name that tells no split as it is."""
+    name = re.sub(r"[0-9]+$", "", path.stem.rpartition("_")[2])
+    return name if role_of(name) else path.stem
+
+
 def media_table(folder: Path) -> Table | None:
     """Images or sounds whose class is the folder that they are in; None where there are none.
 
@@ -131,4 +147,6 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
+    if not folder.is_dir():
+        return iter(())
     return (path for path in _visible(folder) if path.is_file())

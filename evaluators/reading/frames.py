@@ -1,6 +1,7 @@
 """Data that is in memory already: lists of dicts, pandas and datasets objects, by duck typing."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from cache.errors import BadInput
@@ -9,6 +10,7 @@ from evaluators.reading.table import Record, Table
 
 ALLOWED = "a list of dicts, a datasets.Dataset, a pandas.DataFrame or a polars.DataFrame"
 MEDIA_FEATURES = ("Image", "Audio")
+BATCH_ROWS = 1_000
 
 
 def table_of(data: object, *, name: str) -> Table:
@@ -35,27 +37,48 @@ def dataset_table(dataset: Any, *, name: str) -> Table:  # a datasets.Dataset, w
 
     Images and sounds are not decoded: their cells are objects with the path or the bytes.
     """
-    features = dataset.features
-    if features is None:
-        raise BadInput(f"{name}: a stream without features. Load it without streaming=True.")
-    for column, feature in features.items():
+    dataset = undecoded(dataset)
+    batches = dataset.with_format("arrow").iter(batch_size=BATCH_ROWS)
+    first = next(batches, None) if dataset.features is None else None
+    columns = dataset.features or (first.column_names if first else ())
+    records = batch_records(batches if first is None else chain([first], batches), columns)
+    names = class_names(dataset.features)
+    return Table(name, tuple(columns), records, place="index", class_names=names)
+
+
+def undecoded(dataset: Any) -> Any:
+    """The data set with its images and sounds as they are stored."""
+    for column, feature in (dataset.features or {}).items():
         if type(feature).__name__ in MEDIA_FEATURES:
             dataset = dataset.cast_column(column, type(feature)(decode=False))
-    names = {column: found for column, it in features.items() if (found := _class_names(it))}
-    columns = tuple(features)
-    return Table(name, columns, _dataset_records(dataset), place="index", class_names=names)
+    return dataset
 
 
-def _class_names(feature: Any) -> tuple[str, ...]:
-    """The names of a ClassLabel, or of a list of them."""
+def class_names(features: Any) -> dict[str, tuple[str, ...]]:
+    """The names of each ClassLabel, or of a list of them, by column; also of those in objects."""
+    found = {column: _names(it) for column, it in (features or {}).items()}
+    return {column: names for column, names in found.items() if names}
+
+
+def _names(feature: Any) -> tuple[str, ...]:
     inner = getattr(feature, "feature", feature)
+    if isinstance(inner, Mapping):  # boxes with their labels
+        return next((names for it in inner.values() if (names := _names(it))), ())
     return tuple(inner.names) if type(inner).__name__ == "ClassLabel" else ()
 
 
-def _dataset_records(dataset: Any) -> Iterator[Record]:
-    at = 0
-    for batch in dataset.with_format(None).iter(batch_size=1_000):
-        for values in zip(*batch.values(), strict=True):
+def batch_records(
+    batches: Iterable[Any], columns: Iterable[str], start: int = 0
+) -> Iterator[Record]:
+    """The rows of Arrow tables, numbered from `start`; a table may lack some of the columns."""
+    at = start
+    for batch in batches:
+        held = frozenset(batch.column_names)
+        cells = [
+            batch[column].to_pylist() if column in held else [None] * batch.num_rows
+            for column in columns
+        ]
+        for values in zip(*cells, strict=True):
             yield at, values
             at += 1
 

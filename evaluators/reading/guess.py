@@ -7,7 +7,7 @@ from evaluators.reading.columns import few_distinct
 from evaluators.reading.languages import language_columns
 from evaluators.reading.nested import inner_names
 from evaluators.reading.roles import LOOKED_AT, fits, named_columns
-from evaluators.reading.shapes import PAIRS, SHAPES, TEXT_CLASSIFICATION, Kind, Role
+from evaluators.reading.shapes import PAIRS, SHAPES, TEXT_CLASSIFICATION, Kind, Role, Shape
 from evaluators.reading.table import Table, in_words
 from evaluators.reading.values import INTEGER, is_missing
 
@@ -20,9 +20,12 @@ ORDER = (
 """The tasks that are looked for by column names, the most telling names first."""
 
 TELLING = {
-    "text-ranking": (("query", "positive", "negative"), ("query", "document", "relevance"),
+    "text-ranking": (("query", "positive", "negative"), ("query", "pos", "neg"),
+                     ("query", "document", "relevance"),
                      ("query", "passage", "relevance"), ("query", "documents", "relevances")),
-    "feature-extraction": (("query", "positive"), ("query", "positives"), ("anchor", "positive")),
+    "feature-extraction": tuple((query, positive) for query in ("query", "anchor", "question")
+                                for positive in ("positive", "positives", "pos",
+                                                 "positive_passages")),
     "summarization": (("document", "summary"), ("article", "highlights"), ("dialogue", "summary"),
                       ("article", "summary"), ("text", "summary")),
     "text-generation": (("messages",), ("conversation",), ("prompt", "completion"),
@@ -41,6 +44,16 @@ EASILY_TOLD = (Kind.IMAGE, Kind.AUDIO, Kind.LABEL)
 """Kinds whose cells tell them: any of their usual names will do, of others only the first tier."""
 
 WRITTEN = ("summarization", "text-generation")
+
+TWINS = {
+    "feature-extraction": ("sentence-similarity",
+                           "as rows are two texts and a number; feature-extraction is for queries "
+                           "and the documents that answer them"),
+    "sentence-similarity": ("feature-extraction",
+                            "as rows are queries and the documents that answer them; "
+                            "sentence-similarity is for two texts and a number"),
+}  # fmt: skip
+"""The two tasks of one kind of models, whose names are easily mistaken: the other one, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +74,25 @@ def guess_task(table: Table, rows: Sequence[Sequence[object]]) -> TaskGuess:
         if found:
             return TaskGuess(task, f"guessed by the columns {in_words(found)}")
     return TaskGuess(TEXT_CLASSIFICATION.task, "as nothing tells of another task")
+
+
+def twin_of(
+    table: Table, rows: Sequence[Sequence[object]], shape: Shape, roles: Sequence[str]
+) -> TaskGuess | None:
+    """The other task for embeddings, where the rows (or the named roles) are made for that one."""
+    if shape.task not in TWINS:
+        return None
+    task, why = TWINS[shape.task]
+    own, other = ({role.name for role in one.roles} for one in (shape, SHAPES[task]))
+    if set(roles) - {"label"}:
+        return TaskGuess(task, why) if set(roles) <= other and not set(roles) <= own else None
+    if table.task is not None:
+        return TaskGuess(task, why) if table.task == task else None
+    seen = _Head(table.columns, rows)
+    if seen.tells(shape.task):
+        return None
+    is_pair = task == "sentence-similarity" and seen.has_numbered_pair()
+    return TaskGuess(task, why) if is_pair or seen.tells(task) else None
 
 
 class _Head:
@@ -155,6 +187,14 @@ class _Head:
                 if tier == 0 or self._has_fractions(at):
                     return [self._columns[i] for i in (*where, at)]
         return []
+
+    def has_numbered_pair(self) -> bool:
+        """Whether there are two texts of a pair, and one column of numbers, whatever its name."""
+        pair = next((p for p in PAIRS if set(p) <= set(self._folded)), ())
+        where = {self._folded.index(name) for name in pair}
+        free = [at for at in range(len(self._columns)) if at not in where]
+        numbers = [at for at in free if fits(Kind.NUMBER, self._cells(at))]
+        return bool(pair) and bool(numbers)
 
     def _has_fractions(self, at: int) -> bool:
         return any(not INTEGER.fullmatch(str(cell)) for cell in self._cells(at))

@@ -216,10 +216,24 @@ ALIASES: Mapping[str, str] = MappingProxyType(
 )
 
 
+NOT_YET = (
+    "tabular-classification", "tabular-regression", "time-series-forecasting",
+    "table-question-answering", "image-segmentation", "image-to-text", "image-text-to-text",
+    "visual-question-answering", "document-question-answering", "zero-shot-image-classification",
+    "zero-shot-object-detection", "image-feature-extraction", "depth-estimation", "mask-generation",
+    "keypoint-detection", "video-classification", "text-to-image", "image-to-image",
+    "text-to-speech", "audio-to-audio", "voice-activity-detection", "audio-text-to-text",
+    "any-to-any", "reinforcement-learning", "graph-ml", "robotics",
+)  # fmt: skip
+"""Tasks of the Hub that nothing here reads, runs or judges."""
+
+
 def shape_of(task: str) -> Shape:
     """The shape of a task's rows. NotFound with the nearest task and the list."""
     if task in SHAPES:
         return SHAPES[task]
-    near = ALIASES.get(task) or next(iter(difflib.get_close_matches(task, SHAPES, 1, 0.6)), None)
+    close = () if task in NOT_YET else difflib.get_close_matches(task, SHAPES, 1, 0.6)
+    near = ALIASES.get(task) or next(iter(close), None)
     hint = f" Did you mean {near!r}?" if near else ""
-    raise NotFound(f"task {task!r} is not supported yet.{hint} There are: {', '.join(SHAPES)}")
+    known = "is not supported yet" if task in NOT_YET else "is unknown"
+    raise NotFound(f"task {task!r} {known}.{hint} There are: {', '.join(SHAPES)}")

@@ -17,6 +17,7 @@ from evaluators.reading.encoding import detect_encoding, format_of
 from evaluators.reading.folders import (
     Part,
     choose_part,
+    coco_parts,
     is_retrieval,
     media_table,
     parts_of_folder,
@@ -38,7 +39,7 @@ SUFFIXES = (
 CONLL = (".conll", ".conll2003", ".iob", ".iob2", ".bio", ".ner")
 EXCEL = (".xlsx", ".xlsm")
 NO_ID = (*SUFFIXES, *CONLL, *EXCEL, ".txt", ".xls", ".gz", ".zip")
-HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?(:[\w.-]+)?")
+HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?(:[\w.-]+)?(@[\w./-]+)?")
 STDIN = "-"
 
 
@@ -71,6 +72,8 @@ def splits_of(source: str | Path) -> Splits | None:
     if _existing(path).is_dir():
         parts = parts_of_folder(path)
         listed = None if len(parts) > 1 else table_in(path, SUFFIXES)
+        if listed is None and len(coco := coco_parts(path)) > 1:
+            return choose_part(coco, None, path)[1]
         if listed is not None and not is_retrieval(path):
             return splits_of(listed)
         return _labelled_part(parts, None, path)[1] if parts else None
@@ -116,6 +119,9 @@ def _read_folder(folder: Path, split: str | None, named: Collection[str]) -> Tab
     """The folder's evidence split, or its files by class, or the one table in it."""
     if is_retrieval(folder):
         return read_retrieval(folder, split=split)
+    coco = [] if table_in(folder, SUFFIXES) else coco_parts(folder)
+    if coco:
+        return _read_coco(coco, split, folder)
     parts = parts_of_folder(folder)
     if parts and (split is not None or len(parts) > 1):
         part, splits = _labelled_part(parts, split, folder)
@@ -124,11 +130,18 @@ def _read_folder(folder: Path, split: str | None, named: Collection[str]) -> Tab
     _refuse_split(split, str(folder))
     listed = table_in(folder, SUFFIXES)
     if listed is not None:
-        return replace(_read_file(listed, None, named), folder=folder)
+        return _read_file(listed, None, named)
     found = media_table(folder)
     if found is None:
         raise unreadable_folder(folder, SUFFIXES)
     return found
+
+
+def _read_coco(parts: Sequence[Part], split: str | None, folder: Path) -> Table:
+    if len(parts) == 1 and split is None:
+        return _read_file(parts[0].path, None, ())
+    part, splits = choose_part(parts, split, folder)
+    return with_split(_read_file(part.path, None, ()), splits)
 
 
 def _read_part(part: Part, named: Collection[str]) -> Table:

@@ -18,9 +18,10 @@ class Table:
     """Column names and records of one source; `records` can be walked once.
 
     `place` is what a record's number counts. `class_names` are the names behind integer labels,
-    where the source knows them. `dataset` is the id of a data set on the Hub. `task` is what the
-    format itself is made for (SQuAD, CoNLL, a folder of images), `split` the one that was read.
-    Files in cells are named relative to `folder`. `corpus` are a retrieval's documents by id.
+    where the source knows them. `dataset` is the id of a data set on the Hub, `revision` its
+    commit. `task` is what the format itself is made for (SQuAD, CoNLL, a folder of images),
+    `split` the one that was read. Files in cells are named relative to `folder`. `corpus` are a
+    retrieval's documents by id.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Table:
     notes: tuple[str, ...] = ()
     class_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     dataset: str | None = None
+    revision: str | None = None
     task: str | None = None
     split: str | None = None
     folder: Path | None = None

@@ -73,13 +73,17 @@ def n_linear(model: Model) -> int:
 
 
 def n_layers(model: Model) -> int:
-    """Layers; six where the config does not say."""
-    return model.n_layers or 6
+    """Layers; none where the config does not say, as that of a convolutional network.
+
+    A candidate whose size is predicted too small is tried in vain, but one whose size is predicted
+    too large may be the answer and never be tried.
+    """
+    return model.n_layers or 0
 
 
 def width(model: Model) -> float:
     """The hidden width, from the 12 * width * width weights of a transformer's layer."""
-    return sqrt(max(n_linear(model), 0) / (12 * n_layers(model)))
+    return sqrt(max(n_linear(model), 0) / (12 * max(n_layers(model), 1)))
 
 
 def n_vocabulary(model: Model) -> float:

@@ -32,5 +32,5 @@ class AudioClassification(LabelledSounds):
 
         return MediaClassifier(
             serving, read, made.arrays, run, dtype, weight_bytes,
-            length=length, together=made.masks_padding,
+            length=length, together=made.masks_padding or made.has_one_length,
         )  # fmt: skip

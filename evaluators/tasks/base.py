@@ -9,6 +9,7 @@ from evaluators.serving import Serving
 from evaluators.task import Task
 
 if TYPE_CHECKING:
+    from evaluators.labels import LabelMap
     from evaluators.samples import Samples
 
 CHANNELS = "channels"
@@ -58,6 +59,10 @@ class TextTask:
     def known_labels(self, outputs: tuple[str, ...], task: Task) -> tuple[str, ...]:
         """None: they are not aligned with labels."""
         return ()
+
+    def label_map(self, outputs: tuple[str, ...], task: Task) -> "LabelMap | None":
+        """None: the answers hold no labels that outputs stand for."""
+        return None
 
     def inputs(self, source: Path, task: Task) -> Inputs:
         """The repository's tokenizer."""

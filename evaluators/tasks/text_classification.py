@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from evaluators.protocols import Answerer, Classifier, Forward
 from evaluators.reading.shapes import Kind
 from evaluators.serving import Serving
-from evaluators.task import SEVERAL, TEXT_CLASSIFICATION, Task
+from evaluators.task import ANSWERS, SCORES, SEVERAL, TEXT_CLASSIFICATION, Task
 from evaluators.tasks.base import LabelledText
 
 if TYPE_CHECKING:
@@ -63,4 +63,5 @@ class TextClassification(LabelledText):
             return classifier
         from evaluators.answerers.several_labels import SeveralLabels
 
-        return SeveralLabels.of(classifier, serving.options[LABELS])
+        scored = serving.options.get(ANSWERS) == SCORES
+        return SeveralLabels.of(classifier, serving.options[LABELS], scored=scored)

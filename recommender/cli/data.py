@@ -1,6 +1,8 @@
 """`recommender data`: what was understood of a data set, before anything is searched."""
 
+import shlex
 import sys
+from collections.abc import Mapping
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
@@ -74,10 +76,14 @@ def command(form: str, target: float, candidates: int, confidence: float, **aske
     samples, splits = _read(**asked)
     proves = _resolution(samples, target, candidates, 1 - confidence)
     found = _profile(samples)
+    search = _search(samples, target, **asked)
     if form == "json":
-        click.echo(json.dumps(_to_dict(samples, splits, found, proves), indent=2))
+        told = {**_to_dict(samples, splits, found, proves), "search": search}
+        click.echo(json.dumps(told, indent=2))
         return 0
     click.echo(_text(samples, splits, found, proves, rows=sys.stdout.isatty()))
+    if samples.dataset is not None:
+        click.echo(f"\nsearch with:\n  {search}")
     return 0
 
 
@@ -91,6 +97,25 @@ def _read(source: str, task: str | None, **asked: Any) -> "tuple[Samples, Splits
     files = home_of(None).files
     samples = read_samples(source, shape=shape, files=files, **asked)
     return samples, splits_of(source)
+
+
+def _search(
+    samples: "Samples", target: float, *, source: str, columns: Mapping[str, tuple[str, ...]],
+    max_rows: int, seed: int, **named: str | None,
+) -> str:  # fmt: skip
+    """The command that searches with these rows; what was guessed here is guessed there."""
+    from evaluators.quality.tasks import default_metric, metric_for
+    from evaluators.reading.shapes import Kind
+
+    several = samples.truth in (Kind.LABELS, Kind.FLAGS)
+    metric = default_metric(samples.task, multi_label=several)
+    rises = metric_for(samples.task, metric, multi_label=several).higher_is_better
+    bound = f"{metric} >= {target:g}" if rises else f"{metric} <= {1 - target:g}"
+    given = [["recommender", "find", source]]
+    given += [[f"--{name}", value] for name, value in named.items() if value is not None]
+    given += [["--column", f"{role}={','.join(names)}"] for role, names in columns.items()]
+    given += [["--require", bound]]
+    return " ".join(map(shlex.join, given))
 
 
 def _profile(samples: "Samples") -> "Profile":
@@ -123,6 +148,8 @@ def _to_dict(
         "name": samples.name,
         "task": samples.task,
         "columns": {role: list(names) for role, names in samples.columns},
+        "dataset": samples.dataset,
+        "revision": samples.revision,
         "split": samples.split,
         "other_splits": _others(samples, splits),
         "notes": list(samples.notes),

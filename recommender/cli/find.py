@@ -9,6 +9,7 @@ from recommender.cli.options import (
     candidate_options,
     data_options,
     evidence_options,
+    metric_options,
     output_options,
     parse_label_map,
     show,
@@ -78,6 +79,7 @@ EXIT_SIGNALS = {"interrupted": 130, "terminated": 143}
 @click.option(
     "--dry-run", is_flag=True, help="Show the plan: candidates, bytes, who is left out and why."
 )
+@metric_options
 @evidence_options
 @candidate_options
 @output_options
@@ -89,6 +91,8 @@ def command(
     quiet: bool,
     verbose: bool,
     label_map: str | None,
+    metrics: tuple[str, ...],
+    metric_files: tuple[str, ...],
     **asked: Any,  # click hands the options of `find` over by name
 ) -> int:
     """Find the smallest pretrained model that meets your requirements on the labelled rows in DATA.
@@ -101,6 +105,7 @@ def command(
     from recommender.api import find, plan
 
     mapped = parse_label_map(label_map)
+    asked["metrics"] = (*metrics, *metric_files)
     if dry_run:
         budgets = ("time_limit_s", "explore")
         wanted = {name: value for name, value in asked.items() if name not in budgets}

@@ -9,6 +9,7 @@ from recommender.cli.options import (
     candidate_options,
     data_options,
     evidence_options,
+    metric_options,
     output_options,
     parse_label_map,
     show,
@@ -22,13 +23,7 @@ from recommender.cli.options import (
     epilog="Example: recommender measure reviews.csv --model distilbert/my-model",
 )
 @data_options
-@click.option(
-    "--metric",
-    "metrics",
-    multiple=True,
-    metavar="NAME",
-    help="A quality metric beside accuracy. Repeatable.",
-)
+@metric_options
 @evidence_options
 @candidate_options
 @output_options
@@ -38,6 +33,8 @@ def command(
     quiet: bool,
     verbose: bool,
     label_map: str | None,
+    metrics: tuple[str, ...],
+    metric_files: tuple[str, ...],
     data: str,
     **asked: Any,  # click hands the options of `measure` over by name
 ) -> int:
@@ -51,6 +48,7 @@ def command(
 
     found = measure(
         data,
+        metrics=(*metrics, *metric_files),
         label_map=parse_label_map(label_map),
         progress=not quiet,
         command=typed_command(),

@@ -123,6 +123,11 @@ data_options = options(
         metavar="DATA=MODEL,...",
         help="Names of the models' labels for yours, as in '0=negative,1=positive'.",
     ),
+    click.option(
+        "--partial",
+        is_flag=True,
+        help="Let in models that lack some of your labels; rows of those count as wrong.",
+    ),
 )
 
 candidate_options = options(
@@ -205,6 +210,30 @@ candidate_options = options(
         callback=_megabytes,
         metavar="SIZE",
         help="Keep what searches downloaded below this, removing what was used least recently.",
+    ),
+)
+
+metric_options = options(
+    click.option(
+        "--metric",
+        "metrics",
+        multiple=True,
+        metavar="NAME",
+        help="Measure this quality too: a metric's name, or OWNER/NAME of one on the Hub, which is "
+        "somebody's code. Repeatable.",
+    ),
+    click.option(
+        "--metric-file",
+        "metric_files",
+        multiple=True,
+        metavar="FILE.py:FUNCTION",
+        help="A metric of your own, which --require can name then: a function, or the path of a "
+        "module of evaluate. NAME=FILE.py:FUNCTION calls it so. Repeatable.",
+    ),
+    click.option(
+        "--allow-metric-code",
+        is_flag=True,
+        help="Run the code of metrics from the Hub, in a process without network and token.",
     ),
 )
 

@@ -23,11 +23,15 @@ NO_EVIDENCE = -inf
 
 @dataclass(frozen=True, slots=True)
 class Jackknife:
-    """A quality on n units, with its standard error; by itself, that of no units."""
+    """A quality on n units, with its standard error; by itself, that of no units.
+
+    `n_groups` is how many groups of units were left out in turn, where that are fewer.
+    """
 
     estimate: float = 0.0
     standard_error: float = 0.0
     n: int = 0
+    n_groups: int | None = None
 
     def lower(self, level: float) -> float:
         """The one-sided bound, wrong with a chance of about `level`; no bound without spread.
@@ -35,16 +39,21 @@ class Jackknife:
         A sample without any disagreement has a standard error of 0, which says that it is too
         small and not that the quality is known.
         """
-        if self.n < 2 or self.standard_error <= 0:
+        if self._n_left_out < 2 or self.standard_error <= 0:
             return NO_EVIDENCE
-        return self.estimate - student_t(level, self.n - 1) * self.standard_error
+        return self.estimate - student_t(level, self._n_left_out - 1) * self.standard_error
+
+    @property
+    def _n_left_out(self) -> int:
+        return self.n if self.n_groups is None else self.n_groups
 
     def chance(self, target: float, *, level: float, n: int) -> float:
         """The predictive probability that n fresh units put the bound above the target."""
-        if self.n < 2 or self.standard_error <= 0:
+        if self._n_left_out < 2 or self.standard_error <= 0:
             return 0.0
         fresh = self.standard_error * sqrt(self.n / n)
-        needed = target + student_t(level, n - 1) * fresh
+        degrees = (n if self.n_groups is None or self.n_groups == self.n else self.n_groups) - 1
+        needed = target + student_t(level, degrees) * fresh
         spread = sqrt(self.standard_error**2 + fresh**2)
         return NormalDist().cdf((self.estimate - needed) / spread)
 

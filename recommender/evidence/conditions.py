@@ -29,7 +29,8 @@ class Condition:
     label: the class of precision, recall or f1. slice: (column, value), only these rows count.
     relative: to the baseline, by a factor ("times") or a margin ("minus"). of_rows: the metric is
     computed from answers that are no labels, by the task's own measure; a label is then a part
-    that it is asked of (a type of entity).
+    that it is asked of (a type of entity). source: a digest of the code of a user's own metric:
+    another code under the same name is another quality.
     """
 
     metric: str
@@ -37,6 +38,7 @@ class Condition:
     slice: tuple[str, str] | None = None
     relative: Relative = ""
     of_rows: bool = False
+    source: str = ""
 
     def __post_init__(self) -> None:
         if self.of_rows:
@@ -58,6 +60,8 @@ class Condition:
         if self.slice is not None:
             parts.append("=".join(map(_quoted, self.slice)))
         subject = f"{self.metric}[{', '.join(parts)}]" if parts else self.metric
+        if self.source:
+            subject += f" ({self.source[:12]})"
         return subject + {"": "", "times": " / baseline", "minus": " - baseline"}[self.relative]
 
 

@@ -60,7 +60,7 @@ def _table(result: Recommendation | Leaderboard) -> str:
 
 
 def _choice(choice: Outcome) -> str:
-    labels = ", ".join(map(str, choice.labels.names)) if choice.labels else "unknown"
+    labels = choice.labels.sentence if choice.labels and choice.labels.names else "none"
     facts = {
         "Choice": choice.name,
         "Revision": f"{choice.revision} from {choice.source}",

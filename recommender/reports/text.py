@@ -131,11 +131,11 @@ def _choice(result: Recommendation) -> str:
     choice = result.choice
     if choice is None:
         return ""
-    names = ", ".join(str(name) for name in choice.labels.names) if choice.labels else ""
+    labels = choice.labels.sentence if choice.labels and choice.labels.names else ""
     lines = [
         f"Choice    {choice.name}",
         f"Revision  {choice.revision} from {choice.source}",
-        f"Labels    {names} ({choice.labels.how})" if choice.labels else "",
+        _wrap(f"Labels    {labels}", " " * 10) if labels else "",
         f"Licence   {choice.license or 'unknown'}",
     ]
     return "\n".join(clean(line) for line in lines if line)

@@ -9,14 +9,6 @@ import pytest
 
 from cache.errors import BadInput, MissingExtra, NotFound
 from evaluators.quality import extras
-from evaluators.quality.custom import (
-    MOST_GROUPS,
-    OwnRange,
-    few_groups,
-    hub_metric_file,
-    of_function,
-    of_module,
-)
 from evaluators.quality.forms import AllRows, BoundedMean, Sums
 from evaluators.quality.measures import measure_for
 from evaluators.quality.spans import spans
@@ -58,7 +50,7 @@ def test_every_metric_has_the_form_that_its_spec_says(task, name):
 DEFAULTS = {
     "text-classification": "accuracy", "token-classification": "f1",
     "question-answering": "exact_match", "zero-shot-classification": "accuracy",
-    "feature-extraction": "spearman", "sentence-similarity": "spearman",
+    "feature-extraction": "ndcg@10", "sentence-similarity": "spearman",
     "text-ranking": "ndcg@10", "fill-mask": "accuracy@1", "text-generation": "exact_match",
     "summarization": "rougeL", "translation": "chrf", "image-classification": "accuracy",
     "object-detection": "map", "automatic-speech-recognition": "wer",
@@ -116,9 +108,10 @@ def test_several_labels_are_refused_where_a_row_has_one_truth():
 
 
 def test_errors_are_bounded_from_above():
-    """`wer <= 0.1` is a mean gain of at least 0.9; perplexity has no upper end."""
+    """`wer <= 0.1` is a mean gain of 0.9, `perplexity <= 20` a token's mean chance of 5 %."""
     assert metric_for("automatic-speech-recognition", "wer").gain(0.1) == 0.9
-    assert metric_for("text-generation", "perplexity").gain(20.0) == -20.0
+    assert metric_for("text-generation", "perplexity").gain(20.0) == 0.05
+    assert metric_for("text-generation", "bits_per_byte").gain(1.0) == 0.5
     assert metric_for("summarization", "rougeL").gain(0.3) == 0.3
     found = measure_for("automatic-speech-recognition", "wer")
     assert found.row_values(['"a b"', '"x y z q"'], ['"a c"', '"a"']).tolist() == [0.5, 0.0]
@@ -188,6 +181,14 @@ def test_ties_count_as_the_mean_of_their_orders(scores, mrr, recall):
     [
         ("fill-mask", "accuracy@2", ["is", "was"], "was", 1.0),
         ("fill-mask", "accuracy@1", ["is", "was"], "was", 0.0),
+        ("image-classification", "accuracy@2", [["cat", -0.1], ["dog", -2.5]], "dog", 1.0),
+        (
+            "image-classification",
+            "accuracy@2",
+            [["cat", -0.1], [None, -1], ["dog", -2]],
+            "dog",
+            0.0,
+        ),
         ("text-generation", "exact_match", " Paris\n", ["paris", "Paris "], 1.0),
         ("text-generation", "regex", "so it is 42.", [r"\b4\d\b"], 1.0),
         ("text-generation", "regex", "so it is 4", [r"\b4\d\b"], 0.0),
@@ -220,67 +221,6 @@ def test_a_missing_library_is_named_with_its_extra():
     """The error holds the line that installs it."""
     with pytest.raises(MissingExtra, match=r"pip install 'recommender\[audio\]'"):
         extras.library("jiwer_of_nobody", extra="audio")
-
-
-def test_own_functions_are_moved_to_the_unit_interval():
-    """A function gives one value a row; a failed row has the worst of its range."""
-
-    def length(answers, truths):
-        return [min(10, len(answer)) for answer in answers]
-
-    found = of_function(length, "length", OwnRange(0, 10, higher_is_better=False))
-    assert found.row_values(["abc", None], ["", ""]).tolist() == [0.7, 0.0]
-    with pytest.raises(BadInput, match=r"length gave 3 \(row 1\); its declared range is \[0, 1\]"):
-        of_function(length, "length").value(["abc"], [""])
-    with pytest.raises(BadInput, match="values of shape"):
-        of_function(lambda a, t: [1.0], "one").value(["a", "b"], ["", ""])
-
-
-def test_hub_metrics_need_leave(tmp_path):
-    """Somebody's code is not even fetched unless it is allowed."""
-    with pytest.raises(BadInput, match="--allow-metric-code"):
-        hub_metric_file("wer", allow_metric_code=False, fetch=lambda space, file: tmp_path)
-    found = hub_metric_file("wer", allow_metric_code=True, fetch=lambda s, f: tmp_path / s / f)
-    assert found == tmp_path / "evaluate-metric/wer/wer.py"
-
-
-def test_a_module_by_path_has_its_figure_and_leaves_groups_out(tmp_path, monkeypatch):
-    """A local module for `evaluate` is run as it is, once for all rows and once without a group."""
-    monkeypatch.setattr("evaluate.config.HF_MODULES_CACHE", str(tmp_path / "modules"))
-    (tmp_path / "lengths.py").write_text(MODULE)
-    found = of_module(tmp_path / "lengths.py", "share")
-    assert found.value(["a", "bb", None], ["a", "b", "c"]) == pytest.approx(1 / 3)
-    assert found.leave_out(["a", "bb", None], ["a", "b", "c"], [0, 1, 1]).tolist() == [0.0, 1.0]
-    with pytest.raises(NotFound, match="no figure 'other'; it has share"):
-        of_module(tmp_path / "lengths.py", "other").value(["a"], ["a"])
-    with pytest.raises(NotFound, match="there is no metric module"):
-        of_module(tmp_path / "gone.py", "share")
-
-
-MODULE = """
-import datasets
-import evaluate
-
-class Lengths(evaluate.Metric):
-    def _info(self):
-        text = datasets.Value("string")
-        features = datasets.Features({"predictions": text, "references": text})
-        return evaluate.MetricInfo(
-            description="", citation="", inputs_description="", features=features
-        )
-
-    def _compute(self, predictions, references):
-        same = [len(a) == len(b) for a, b in zip(predictions, references)]
-        return {"share": sum(same) / len(same)}
-"""
-
-
-def test_groups_are_whole_units():
-    """However many units there are, a module is called a bounded number of times."""
-    units = [row // 3 for row in range(600)]
-    groups = few_groups(units)
-    assert set(groups) == set(range(MOST_GROUPS))
-    assert all(groups[3 * unit] == groups[3 * unit + 2] for unit in range(200))
 
 
 def test_specs_import_no_heavy_library():

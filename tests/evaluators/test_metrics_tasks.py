@@ -41,7 +41,9 @@ TAGGED = st.integers(1, 8).flatmap(
 )
 SETS = st.lists(st.sampled_from([*LABELS, "unknown"]), unique=True).map(sorted)
 TRUE_SETS = st.lists(st.sampled_from(LABELS), unique=True).map(sorted)
-SCORES = st.lists(st.sampled_from([0.1, 0.25, 0.5, 0.9]), min_size=3, max_size=3)
+SCORES = st.lists(st.sampled_from([0.1, 0.25, 0.5, 0.9]), min_size=3, max_size=3).map(
+    lambda scores: sorted(zip(LABELS, scores, strict=True), key=lambda pair: -pair[1])
+)
 WORDS = st.lists(
     st.sampled_from(["a", "the", "cat", "sat", "mat,", "Sat.", "dog's", "übel", "42"]), max_size=9
 ).map(" ".join)

@@ -1,5 +1,6 @@
 """Every recipe, on a tiny real model, in a real worker."""
 
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -198,3 +199,44 @@ def test_failed_build_leaves_nothing(
         worker.graph(source=source, folder=folder, task=TEXT_CLASSIFICATION, texts=texts)
     assert caught.value.state is State.CORRUPT
     assert list(tmp_path.iterdir()) == [source]
+
+
+OTHER_TEXTS = ("zzz", "1 2 3 4 5 6 7 8 9 " * 9, "?!")
+COUNTED_NAME = re.compile(rb"_[0-9]+")
+
+
+@pytest.fixture(scope="module")
+def other_graph(bert: Path, worker: Worker, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The graph, exported while other rows were looked at."""
+    folder = tmp_path_factory.mktemp("other") / "graph"
+    worker.graph(source=bert, folder=folder, task=TEXT_CLASSIFICATION, texts=OTHER_TEXTS)
+    return folder
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    """The bytes of each file, without the numbers by which OpenVINO counts a process's nodes."""
+    read = {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {
+        name: COUNTED_NAME.sub(b"", content) if name.endswith(".xml") else content
+        for name, content in read.items()
+    }
+
+
+def test_the_graph_is_the_same_whatever_the_rows_are(graph: Path, other_graph: Path) -> None:
+    """It is traced with built-in texts; the rows only check it."""
+    assert _contents(graph) == _contents(other_graph)
+
+
+@pytest.mark.parametrize("name", TOLERANCES)
+def test_the_rows_calibrate_nothing(
+    name: str, bert: Path, worker: Worker, other_graph: Path, tmp_path: Path,
+    built: Callable[[str], tuple[Path, np.ndarray]],
+) -> None:  # fmt: skip
+    """Rows that certify decide no byte of what they certify, int8 scales included."""
+    needs_graph = recipe_method(name).needs_graph
+    worker.build(
+        _recipe(name, bert), source=bert, folder=tmp_path / name, task=TEXT_CLASSIFICATION,
+        texts=OTHER_TEXTS, graph=other_graph if needs_graph else None,
+    )  # fmt: skip
+    folder, _ = built(name)
+    assert _contents(tmp_path / name) == _contents(folder)

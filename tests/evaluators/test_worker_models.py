@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,12 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from evaluators.candidate import Recipe
+from evaluators.drift import output_changed
 from evaluators.measurement import CandidateFailed, State
 from evaluators.task import TEXT_CLASSIFICATION
+from evaluators.testing import make_bert
 from evaluators.worker_process import Worker
+from tests.conftest import make_rows
 
 FP32 = Recipe("torch-fp32", "torch", "fp32")
 Damage = Callable[[Path], None]
@@ -98,3 +101,45 @@ def test_damaged_repository_ends_in_a_named_state(
 def _serve(worker: Worker, source: Path, folder: Path) -> None:
     worker.build(FP32, source=source, folder=folder, task=TEXT_CLASSIFICATION, texts=["good"])
     worker.load(folder)
+
+
+def make_leaky(folder: Path, texts: Sequence[str]) -> Path:
+    """A tiny FNet: it mixes all positions by a Fourier transform and knows no attention mask.
+
+    Its labels are in balance on the texts, read one by one.
+    """
+    import torch
+    from transformers import AutoTokenizer, FNetConfig, FNetForSequenceClassification
+
+    make_bert(folder)
+    config = FNetConfig(
+        vocab_size=len((folder / "vocab.txt").read_text().split("\n")),
+        hidden_size=32, num_hidden_layers=2, intermediate_size=64, max_position_embeddings=64,
+        initializer_range=0.3, id2label={0: "negative", 1: "positive"},
+        label2id={"negative": 0, "positive": 1},
+    )  # fmt: skip
+    torch.manual_seed(0)
+    model = FNetForSequenceClassification(config).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    with torch.no_grad():
+        alone = [model(**tokenizer(text, return_tensors="pt")).logits[0] for text in texts]
+        model.classifier.bias -= torch.stack(alone).median(dim=0).values
+    model.save_pretrained(folder)
+    return folder
+
+
+def test_only_a_model_whose_padding_leaks_drifts(
+    bert: Path, worker: Worker, tmp_path: Path
+) -> None:
+    """Batched with longer texts its labels change; those of a model that masks padding do not."""
+    rows = [row["text"] for row in make_rows(64, seed=3)]
+    drifted = {}
+    for name, source in (("leaky", make_leaky(tmp_path / "leaky", rows)), ("masked", bert)):
+        _serve(worker, source, tmp_path / f"built {name}")
+        batched = worker.scores(rows, batch_size=32).logits.argmax(axis=1)
+        alone = worker.single(rows, warmup=1)
+        assert len(alone.timing.wall_ms) == len(rows)
+        assert alone.scores is not None
+        drifted[name] = sum(map(output_changed, batched, alone.scores))
+    assert drifted["leaky"] >= 5
+    assert drifted["masked"] == 0

@@ -127,7 +127,7 @@ def test_the_sibling_is_tested_on_labels_added_afterwards(store: Ledgers) -> Non
     wider = replace(ASKED, lines=(*LINES, SIBLING))
     again = used(store, wider, rows(0, 150))
     assert again.since == {"a-int8": 100}
-    assert again.goals["a-int8"] == again.ledger.goal(0.1 * 50 / (51 * 52))
+    assert again.goals["a-int8"] == again.ledger.goal(0.05 * 50 / (51 * 52))
     more = open_ledger(wider, rows(0, 180), store)
     assert more.since == {"a-int8": 100}
     assert more.goals == again.goals
@@ -150,7 +150,7 @@ def test_newcomers_are_ranked_by_publication(store: Ledgers) -> None:
     found = replace(ASKED, lines=(NEWEST, NEWER, *LINES), published=TIMES)
     again = open_ledger(found, rows(0, 100), store)
     assert again.newcomers == {"n1": Newcomer(1, 0), "n2": Newcomer(2, 0)}
-    assert again.goals["n1"] == again.ledger.goal(0.1 / 51)
+    assert again.goals["n1"] == again.ledger.goal(0.05 / 51)
     assert again.since == {}
     assert again.coverage.case is Case.RESERVE
 

@@ -19,21 +19,9 @@ Found = tuple[Recommendation, Path]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    """Runs `recommender ARGS` in this process; gives the exit code, stdout and stderr."""
-
-    def go(*arguments: object, home: Path = tmp_path) -> tuple[int, str, str]:
-        monkeypatch.setenv("RECOMMENDER_HOME", str(home))
-        monkeypatch.setattr(sys, "argv", ["recommender", *map(str, arguments)])
-        monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)  # put back afterwards
-        before = signal.getsignal(signal.SIGTERM)
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        signal.signal(signal.SIGTERM, before)
-        shown = capsys.readouterr()
-        return int(ended.value.code or 0), shown.out, shown.err
-
-    return go
+def run(run_command: Run) -> Run:
+    """Runs `recommender ARGS`."""
+    return run_command
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:

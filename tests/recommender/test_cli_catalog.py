@@ -7,12 +7,12 @@ import json
 import os
 import pty
 import shutil
-import signal
 import struct
 import subprocess
 import sys
 import termios
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,6 @@ from catalog.store import Catalog
 from catalog.synthetic import SyntheticHub
 from catalog.testing import LoopbackHub
 from evaluators.testing import WORDS, make_bert
-from recommender import cli
 from recommender.amounts import in_short, parse_bytes, parse_count
 from recommender.cli.catalog_table import columns, table
 from recommender.cli.crawl_progress import CrawlShown
@@ -67,21 +66,9 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], home: Path) -> Run:
-    """Runs `recommender catalog ARGS` in this process; gives the exit code, stdout and stderr."""
-
-    def go(*arguments: object, home: Path = home) -> tuple[int, str, str]:
-        monkeypatch.setenv("RECOMMENDER_HOME", str(home))
-        monkeypatch.setattr(sys, "argv", ["recommender", "catalog", *map(str, arguments)])
-        monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)  # put back afterwards
-        before = signal.getsignal(signal.SIGTERM)
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        signal.signal(signal.SIGTERM, before)
-        shown = capsys.readouterr()
-        return int(ended.value.code or 0), shown.out, shown.err
-
-    return go
+def run(run_command: Run, home: Path) -> Run:
+    """Runs `recommender catalog ARGS`; gives the exit code, stdout and stderr."""
+    return partial(run_command, "catalog", home=home)
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,12 @@
 
 import io
 import json
-import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
-
-from recommender import cli
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -26,21 +24,9 @@ def reviews(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    """Runs `recommender data ARGS` in this process; gives the exit code, stdout and stderr."""
-
-    def go(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setenv("RECOMMENDER_HOME", str(tmp_path / "home"))
-        monkeypatch.setattr(sys, "argv", ["recommender", "data", *map(str, arguments)])
-        monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)  # put back afterwards
-        before = signal.getsignal(signal.SIGTERM)
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        signal.signal(signal.SIGTERM, before)
-        shown = capsys.readouterr()
-        return int(ended.value.code or 0), shown.out, shown.err
-
-    return go
+def run(run_command: Run, tmp_path: Path) -> Run:
+    """Runs `recommender data ARGS`; gives the exit code, stdout and stderr."""
+    return partial(run_command, "data", home=tmp_path / "home")
 
 
 def test_data_says_what_was_understood(run: Run, reviews: Path) -> None:

@@ -209,6 +209,28 @@ def test_a_kill_before_the_size_was_stored_is_made_good(
     assert again.choice.name == answer.choice.name
 
 
+def test_rows_that_change_with_the_batch_are_told_from_memory_too(
+    found: Found, zoo: Path, data: Path, tmp_path: Path
+) -> None:
+    """Every candidate that ran was compared with batch 1; what is stored is told, and no fault."""
+    answer, home = found
+    ran = [o for o in answer.candidates if o.value("accuracy") is not None]
+    assert ran
+    assert all(o.measurements["rows_drifted"].n == 40 for o in ran)
+    assert all(o.value("rows_drifted") == 0 for o in ran if o.recipe.precision == "fp32")
+    copy = shutil.copytree(home, tmp_path / "home")
+    with sqlite3.connect(copy / "measurements.db") as connection:
+        connection.execute("UPDATE figures SET value = 3 WHERE name = 'rows_drifted'")
+        connection.execute("DELETE FROM answers")
+    again = find(data, "accuracy >= 0.85", sources=[f"folder:{zoo}"], home=copy)
+    assert again.from_memory
+    assert again.choice is not None
+    assert answer.choice is not None
+    assert again.choice.name == answer.choice.name
+    assert "3 of 40 rows change with the batch size" in again.choice.reason
+    assert any("3 of 40 rows change with the batch size" in note for note in again.notes)
+
+
 def test_a_model_named_twice_counts_once(found: Found, zoo: Path, data: Path) -> None:
     """The pool holds a candidate once, however often its model is named."""
     answer = find(
@@ -443,6 +465,7 @@ def test_the_choice_can_be_called(found: Found) -> None:
     classify = answer.load()
     assert classify("it was a great movie and i loved this") == "positive"
     assert classify(["the plot was dull and bad", "great"]) == ["negative", "positive"]
+    assert classify([]) == []
 
 
 def test_the_answer_survives_its_json(found: Found) -> None:

@@ -49,7 +49,7 @@ def ledger(question: Question = ACCURACY, **changes: object) -> Ledger:
 
 @pytest.mark.parametrize("question", [ACCURACY, BOTH, RATIO], ids=["one", "joint", "ratio"])
 def test_all_shares_sum_to_one(question: Question) -> None:
-    """Pool, newcomers without end, menu and reference together spend delta once."""
+    """Pool, newcomers without end, menu, reference and other orders together spend delta once."""
     declared = ledger(question)
     first = question.conditions[0]
     pool = sum(declared.share(line.key, first) or 0 for line in LINES)
@@ -65,16 +65,18 @@ def test_all_shares_sum_to_one(question: Question) -> None:
     ]
     rest = declared.reserves.newcomers * NEWCOMERS_SCALE / (NEWCOMERS_SCALE + len(slots))
     reference = declared.reference_share(first) or 0
-    assert isclose(pool + menu + sum(slots) + rest + reference, 1.0, abs_tol=1e-12)
+    reordered = sum(declared.reordered_share(line.key, first) or 0 for line in LINES)
+    total = pool + menu + sum(slots) + rest + reference + reordered
+    assert isclose(total, 1.0, abs_tol=1e-12)
 
 
 def test_the_first_newcomers_cost_little() -> None:
-    """At 200 candidates the first newcomer has a quarter of an equal share, the 50th a twelfth."""
+    """At 200 candidates the first newcomer has a quarter of an equal share, the 50th a 35th."""
     declared = ledger(lines=tuple(Line(str(i), str(i), 1 / 200) for i in range(200)))
     equal = declared.share("0", "accuracy")
     shares = [declared.newcomer_share(rank, "accuracy") for rank in (1, 50)]
     assert equal == pytest.approx(0.004)
-    assert shares == pytest.approx([0.1 / 51, 0.1 * 50 / (148 * 149)])
+    assert shares == pytest.approx([0.05 / 51, 0.05 * 50 / (148 * 149)])
 
 
 def test_a_goal_is_what_the_share_of_delta_must_reach() -> None:
@@ -167,6 +169,16 @@ def test_what_pays_for_a_later_question(
     """Targets are free, jointly asked ones as a common shift; other metrics have the menu."""
     declared = ledger(first)
     assert [declared.reserve_of(name, later) for name in later.conditions] == expected
+
+
+def test_a_ledger_of_before_has_nothing_for_other_orders() -> None:
+    """Its four reserves sum to 1; a fifth part would spend more than delta."""
+    old = json.loads(ledger().to_json())
+    old["reserves"] = [0.8, 0.1, 0.1, 0.0]
+    found = Ledger.from_json(json.dumps(old))
+    assert found.reserves.parts == (0.8, 0.1, 0.1, 0.0, 0.0)
+    assert found.goal(found.reordered_share(LINES[0].key, "accuracy")) is None
+    assert json.loads(found.to_json())["reserves"] == [0.8, 0.1, 0.1, 0.0, 0.0]
 
 
 def test_newcomers_have_no_part_of_the_menu() -> None:

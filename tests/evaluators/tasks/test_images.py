@@ -115,8 +115,12 @@ def test_the_better_eye_is_found_on_a_hub(
             pictures, "accuracy >= 0.8", sources=[f"hub:{hub.endpoint}"], backends=["onnxruntime"],
             home=tmp_path / "home",
         )  # fmt: skip
+        tell = found.load()
     assert found.choice is not None
     assert found.choice.model == "team/eye"
+    files = sorted(pictures.rglob("*.png"))[::7]
+    assert np.mean([tell(file) == file.parent.name for file in files]) >= 0.8
+    assert tell(files) == [tell(file) for file in files]
     assert found.data["task"]["name"] == TASK.name  # type: ignore[index]
     assert not any(one.acceptable for one in found.candidates if one.model == "team/blind")
 

@@ -16,6 +16,7 @@ from evaluators.plugins import task_method
 from evaluators.samples import Samples
 from evaluators.task import Task
 from evaluators.worker_process import Worker
+from tests.conftest import nightly
 from tests.evaluators.tasks.makers import (
     KINDS,
     OTHERS,
@@ -189,6 +190,7 @@ def test_several_labels_are_those_above_one_half(
     assert any(not answer for answer in answers) or any(len(answer) > 1 for answer in answers)
 
 
+@nightly
 def test_pairs_and_several_labels_are_found_on_a_hub(
     judge: Path, topics: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

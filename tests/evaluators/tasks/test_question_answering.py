@@ -19,6 +19,7 @@ from evaluators.task import Task
 from evaluators.tokenization import Tokenization
 from evaluators.worker_process import Worker
 from recommender import Recommendation
+from tests.conftest import nightly
 from tests.evaluators.tasks.makers import OTHERS, built, found_on_a_hub, make_reader, question_rows
 
 SHAPE = "question-answering"
@@ -204,6 +205,7 @@ def test_only_the_presence_of_unanswerable_rows_enters_the_settings() -> None:
     assert dict(second) == {**first, "unanswerable": True}
 
 
+@nightly
 def test_a_search_finds_the_reader_that_can_read(
     reader: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ import soundfile
 import torch
 from huggingface_hub import constants
 from transformers import (
+    ASTFeatureExtractor,
     Wav2Vec2Config,
     Wav2Vec2FeatureExtractor,
     Wav2Vec2ForSequenceClassification,
@@ -21,6 +22,7 @@ from cache.errors import BadInput
 from catalog.testing import LoopbackHub
 from evaluators.media import read_audio
 from evaluators.plugins import task_method
+from evaluators.processor import AudioInputs
 from evaluators.requests import request_of
 from evaluators.samples import read_samples
 from evaluators.worker_process import Worker
@@ -110,6 +112,13 @@ def test_scores_are_those_of_the_pipeline(
         told = {one["label"]: one["score"] for one in ask(wave, top_k=2)}
         expected = np.log([told[pitch] for pitch in PITCHES])
         np.testing.assert_allclose(line - np.logaddexp(*line), expected, atol=2e-3)
+
+
+def test_sounds_that_become_one_length_are_heard_together(ear: Path, tmp_path: Path) -> None:
+    """A spectrogram of a fixed length is the same in any company; a wave is padded by it."""
+    ASTFeatureExtractor(num_mel_bins=16, max_length=32).save_pretrained(tmp_path)
+    assert AudioInputs.load(tmp_path).has_one_length
+    assert not AudioInputs.load(ear).has_one_length
 
 
 @nightly

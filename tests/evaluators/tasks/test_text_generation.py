@@ -1,6 +1,7 @@
 """Causal models: what they write after prompts and chats, what they choose, in every batch."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,8 @@ from evaluators.candidate import Recipe
 from evaluators.classifier import load_artifact
 from evaluators.measurement import CandidateFailed
 from evaluators.tasks.text_generation import TextGeneration
-from recommender import find
+from recommender import find, measure
+from tests.conftest import nightly
 from tests.evaluators.tasks.writers import ANSWERS, make_causal, prompts
 
 TASK = TextGeneration().settings()
@@ -206,6 +208,34 @@ def test_likelihoods_of_texts_are_summed_over_windows(source: Path, tmp_path: Pa
     assert json.loads(writer.answers([long])[0])[1:] == [100, len(long)]
 
 
+@nightly
+def test_perplexity_is_a_quality_that_can_be_asked(source: Path, tmp_path: Path) -> None:
+    """Of the given texts, under the model by hand; nothing is written for it."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    rows = [
+        {"prompt": f"{prompt} {answer}", "answer": answer}
+        for prompt, answer in dict(prompts(24, seed=-2)).items()
+    ]
+    found = measure(
+        rows, metrics="perplexity", task="text-generation", home=tmp_path,
+        models=[f"{source.parent.name}/{source.name}"], sources=[f"folder:{source.parents[1]}"],
+        backends=["torch"],
+    )  # fmt: skip
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    model = AutoModelForCausalLM.from_pretrained(source).eval()
+    total = n_tokens = 0.0
+    for row in rows:
+        ids = tokenizer(row["prompt"], return_tensors="pt")["input_ids"]
+        with torch.inference_mode():
+            total += float(model(input_ids=ids, labels=ids).loss) * (ids.shape[1] - 1)
+        n_tokens += ids.shape[1] - 1
+    outcome = next(o for o in found.candidates if o.recipe.name == "torch-fp32")
+    assert outcome.value("perplexity") == pytest.approx(math.exp(total / n_tokens), rel=0.2)
+    assert outcome.value("exact_match") is None
+
+
 def test_a_search_finds_the_model_that_knows(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,5 +253,10 @@ def test_a_search_finds_the_model_that_knows(
             data, "exact_match >= 0.8", task="text-generation", home=tmp_path / "home",
             models=["team/knowing", "team/astray"], sources=[f"hub:{hub.endpoint}"],
         )  # fmt: skip
-    assert found.choice is not None, [(o.model, o.state, o.reason) for o in found.candidates]
+        assert found.choice is not None, [(o.model, o.state, o.reason) for o in found.candidates]
+        tell = found.load()
     assert found.choice.model == "team/knowing"
+    told = tell(list(rows))
+    assert isinstance(told, list)
+    right = [answer == truth for answer, truth in zip(told, rows.values(), strict=True)]
+    assert sum(right) >= 0.8 * len(right)

@@ -1,0 +1,140 @@
+"""Which output of a candidate is which label: by its names, else by a slice of rows kept apart.
+
+Names are believed first. Where they say nothing, the map is inferred on the first units in the
+fixed order, and the candidate's evidence begins after them. Where they say something that these
+units show to be in another order, that order is a hypothesis of its own in the ledger, tested on
+the rows after them. Either map follows from the answers to the slice alone, so that it is the same
+whenever it is asked for.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from evaluators.candidate import Candidate
+from evaluators.labels import EXPLICIT, LabelMap, LabelMismatch, align, may_infer
+from recommender.bench import Bench
+
+HINT = 0.5
+"""From this level on, a few rows look as if names were in another order: the slice is answered."""
+
+
+class Naming(StrEnum):
+    """Where a candidate's map comes from, and with it which rows are its evidence."""
+
+    NAMES = "its names, or not known yet"
+    INFERRED = "inferred on the label slice"
+    REORDERED = "its names, in the order that the label slice shows"
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """No map before the rows of the label slice are answered."""
+
+    reason: str
+
+
+def naming_of(bench: Bench, candidate: Candidate) -> Naming:
+    """What is known by now of where the candidate's map comes from."""
+    outputs = known_outputs(bench, candidate)
+    if not (bench.query.labelled and bench.label_slice and outputs):
+        return Naming.NAMES
+    try:
+        named = _by_names(bench, candidate, outputs)
+    except LabelMismatch:
+        return Naming.INFERRED if _may_infer(bench, candidate, outputs) else Naming.NAMES
+    return Naming.REORDERED if _reordered(bench, candidate, named) else Naming.NAMES
+
+
+def known_outputs(bench: Bench, candidate: Candidate) -> Sequence[str]:
+    """The names of the outputs, as metadata or an earlier load told; empty where neither did."""
+    told = bench.query.method.known_labels(candidate.model.labels, bench.query.task)
+    return told or bench.store.labels(bench.key(candidate))
+
+
+def label_map(bench: Bench, candidate: Candidate, outputs: Sequence[str]) -> LabelMap | Pending:
+    """The map from outputs to labels on this bench, or that the slice must be answered first.
+
+    Raises LabelMismatch where names do not tell it and rows do not, or may not.
+    """
+    try:
+        named = _by_names(bench, candidate, outputs)
+    except LabelMismatch as mismatch:
+        if not _may_infer(bench, candidate, outputs):
+            raise
+        return _inferred(bench, candidate, outputs, mismatch)
+    return (bench.reordered and _reordered(bench, candidate, named)) or named
+
+
+def looks_reordered(bench: Bench, candidate: Candidate, named: LabelMap) -> bool:
+    """Whether the rows of the slice that are answered hint at another order, and some are not."""
+    if bench.label_slice is None or named.inferred is not None:
+        return False
+    found = _answered(bench, candidate)
+    if len(found) == len(bench.label_slice.rows):
+        return False
+    return _another_order(bench, found, named, HINT) is not None
+
+
+def _by_names(bench: Bench, candidate: Candidate, outputs: Sequence[str]) -> LabelMap:
+    query, label2id = bench.query, candidate.model.label2id
+    explicit = query.label_map or None
+    return align(outputs, label2id, bench.samples.labels, explicit, partial=query.partial)
+
+
+def _may_infer(bench: Bench, candidate: Candidate, outputs: Sequence[str]) -> bool:
+    query, model = bench.query, candidate.model
+    return may_infer(
+        outputs, model.label2id, bench.samples.labels, query.label_map or None,
+        partial=query.partial, asked=query.names_model(model.id),
+    )  # fmt: skip
+
+
+def _inferred(
+    bench: Bench, candidate: Candidate, outputs: Sequence[str], mismatch: LabelMismatch
+) -> LabelMap | Pending:
+    """The map that the slice shows; only for a bench whose rows are none of the slice."""
+    from evaluators.labelling.inference import infer
+
+    if bench.label_slice is None or not bench.is_after_slice:
+        raise mismatch
+    found = _answered(bench, candidate)
+    if len(found) < len(bench.label_slice.rows):
+        return Pending(str(mismatch))
+    at, truths = [output for output, _ in found], [truth for _, truth in found]
+    reason = ""
+    for partial in (False, True)[: 1 + bench.query.partial]:
+        result = infer(
+            at, truths, bench.samples.labels, len(outputs), called=outputs, partial=partial
+        )
+        if isinstance(result, LabelMap):
+            return result
+        reason = result.reason
+    raise LabelMismatch(f"{mismatch.reason}; {reason}")
+
+
+def _reordered(bench: Bench, candidate: Candidate, named: LabelMap) -> LabelMap | None:
+    """The names in another order, where the whole slice is answered and shows it."""
+    if bench.label_slice is None or named.how == EXPLICIT:
+        return None
+    found = _answered(bench, candidate)
+    if len(found) < len(bench.label_slice.rows):
+        return None
+    return _another_order(bench, found, named)
+
+
+def _another_order(
+    bench: Bench, found: Sequence[tuple[int, str]], named: LabelMap, level: float | None = None
+) -> LabelMap | None:
+    from evaluators.labelling.inference import PERMUTED, permuted
+
+    outputs, truths = [output for output, _ in found], [truth for _, truth in found]
+    wanted = bench.samples.labels
+    return permuted(named, outputs, truths, wanted, level=level or PERMUTED)
+
+
+def _answered(bench: Bench, candidate: Candidate) -> list[tuple[int, str]]:
+    """The output that the store has for each row of the slice, with the row's label."""
+    rows = bench.label_slice.rows if bench.label_slice else ()
+    outputs = bench.store.outputs(bench.key(candidate)) if rows else {}
+    return [(outputs[key], row.label) for key, row in rows if key in outputs]
