@@ -1,6 +1,6 @@
 """What an answer costs: `find` against transformers' pipeline over the same models and rows.
 
-python benchmarks/answer.py           three rounds, about ten minutes; writes benchmarks/README.md
+python benchmarks/answer.py           three rounds, about ten minutes; writes results/answer.md
 python benchmarks/answer.py --quick   one round on 300 rows; prints, writes nothing
 
 Uses ../shared/zoo and ../shared/data/sst2 where they are, else the demo's zoo and tweets. Every
@@ -22,7 +22,7 @@ from evaluators.hardware import machine
 from recommender.demo import ZOO
 
 SHARED = ROOT.parent / "shared"
-README = Path(__file__).with_name("README.md")
+RESULT = Path(__file__).parent / "results" / "answer.md"
 ROUNDS = 3
 QUICK_ROWS = 300
 QUICK_STEP = 0.05  # so few rows prove less
@@ -41,7 +41,7 @@ def main() -> None:
     text = report(setting, rounds, load_before)
     print(text)
     if not options.quick:
-        README.write_text(text, encoding="utf-8")
+        RESULT.write_text(text, encoding="utf-8")
 
 
 def choose_setting() -> Setting:

@@ -1,4 +1,4 @@
-"""A client that walks through a Hub's listing in parts, for benchmarks/catalog.py to time.
+"""A client that walks through a Hub's listing in parts, for benchmarks/catalog_speed.py to time.
 
 python -P benchmarks/catalog_clients.py crawl|list_models|floor ENDPOINT FOLDER
 

@@ -1,4 +1,4 @@
-"""Asks a catalog many things, for benchmarks/catalog.py.
+"""Asks a catalog many things, for benchmarks/catalog_speed.py.
 
 python -P benchmarks/catalog_questions.py CATALOG N   prints JSON
 

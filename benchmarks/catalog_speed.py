@@ -1,8 +1,8 @@
 """What a catalog of millions costs: to crawl, to keep, to refresh and to ask.
 
-python benchmarks/catalog.py             2,000,000 models; writes results/catalog.json and .md
-python benchmarks/catalog.py --models N  another number, nothing is written
-python benchmarks/catalog.py --quick     the same with 50,000
+python benchmarks/catalog_speed.py             2,000,000 models; writes results/catalog.json and .md
+python benchmarks/catalog_speed.py --models N  another number, nothing is written
+python benchmarks/catalog_speed.py --quick     the same with 50,000
 
 A synthetic Hub lists the models. Three clients walk through the same listing in turns, so many
 pages each: our crawl into an empty catalog, huggingface_hub's list_models, and the floor, a loop
@@ -74,7 +74,7 @@ def main() -> None:
         figures = measure(n_models, Path(folder))
     figures |= {"n_models": n_models, "load_before": load_before, "machine": machine()}
     figures |= {
-        "command": "python benchmarks/catalog.py",
+        "command": "python benchmarks/catalog_speed.py",
         "written": f"{datetime.now(UTC):%Y-%m-%d}",
     }
     text = report(figures)
@@ -156,7 +156,6 @@ def child(script: str, *arguments: str) -> Figures:
 
 def machine() -> str:
     """The machine in words."""
-    sys.path.remove(str(HERE))  # this file has the name of a package that is imported here
     from evaluators.hardware import machine as this_machine
 
     return this_machine().describe()
