@@ -3,7 +3,7 @@
 import hashlib
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import accumulate
 from math import inf
@@ -53,6 +53,7 @@ class Declaration:
 
     `menu` are the other exact conditions. `lines` are the distinct prediction functions with their
     weights, `published` the times at which those from a Hub were published (`published_at`).
+    `claims` is False where only estimates are shown.
     """
 
     delta: float
@@ -65,6 +66,7 @@ class Declaration:
     group: str | None = None
     mode: Mode = "pool"
     published: Mapping[str, str] = field(default_factory=dict)
+    claims: bool = True
 
     def ledger(self, units: Units) -> Ledger:
         """The ledger of units in a random order."""
@@ -294,21 +296,27 @@ def _reopen(
     """The answer for labels of which some were used before."""
     stored = store.units(name)
     ledger, declared_at = _read(name, store, stored)
+    if not declaration.claims:  # estimates may be looked at in either mode
+        declaration = replace(declaration, mode=ledger.mode)
     ledger.check_settings(declaration)
     keys = [key for unit in units for key in unit]
     names = matched(keys, labels, store.labels(name))
     as_named = [[names[key] for key in unit] for unit in units]
-    if ledger.mode == "open":
+    is_only_shown = ledger.mode == "open" and not declaration.claims
+    if ledger.mode == "open" and declaration.claims:
         same = set(_sorted_members(as_named)) == set(_sorted_members(stored))
         ledger.check_open(declaration.question, declaration.lines, same_units=same)
     store.withdraw(unused)
     fresh, n_grown = _fresh(as_named, stored)
-    if fresh:
+    if is_only_shown:
+        n_grown += sum(map(len, fresh))
+    elif fresh:
         named_labels = {names[key]: label for key, label in labels.items() if key in names}
         store.append_batch(name, fresh, labels=named_labels)
         stored = store.units(name)
         names = matched(keys, labels, store.labels(name))  # another process may have added some
-    _enter(declaration, ledger, declared_at, name, store)
+    if not is_only_shown:
+        _enter(declaration, ledger, declared_at, name, store)
     newcomers = store.newcomers(name)
     key_of = {name: key for key, name in names.items()}
     present = [tuple(key_of[member] for member in unit if member in key_of) for unit in stored]

@@ -530,6 +530,7 @@ def _declaration(
         group=query.group,
         mode=mode,
         published={key: date for key, date in dates.items() if date},
+        claims=bool(query.quality),
     )
 
 

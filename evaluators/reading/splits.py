@@ -33,9 +33,9 @@ class Splits:
 
     @property
     def others(self) -> tuple[str, ...]:
-        """The splits for training and calibration."""
+        """The splits for training and calibration: a test split is for neither."""
         without = (self.evidence, *self.unlabelled)
-        return tuple(name for name in self.names if name not in without)
+        return tuple(name for name in self.names if name not in without and role_of(name) != "test")
 
     @property
     def warning(self) -> str:
@@ -54,7 +54,7 @@ class Splits:
 
 def role_of(name: str) -> str | None:
     """What a split is for, by its name or its first or last word; None for other names."""
-    words = re.split(r"[\W_]+|(?<=[a-z])(?=\d)", name.strip().casefold())
+    words = re.split(r"[\W_]+|(?<=[a-z])(?=\d)|(?<=\d)(?=[a-z])", name.strip().casefold())
     for word in (words[0], words[-1]):
         for role, names in ROLES.items():
             if word in names:

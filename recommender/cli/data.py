@@ -159,9 +159,8 @@ def _to_dict(
 
 
 def _others(samples: "Samples", splits: "Splits | None") -> list[str]:
-    names = splits.names if splits else ()
-    lacking = splits.unlabelled if splits else ()
-    return [name for name in names if name not in (samples.split, *lacking)]
+    """The splits for training and calibration."""
+    return [name for name in (splits.others if splits else ()) if name != samples.split]
 
 
 def _text(

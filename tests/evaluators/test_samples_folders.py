@@ -156,7 +156,8 @@ def test_the_split_for_evidence_is_test_else_validation(
     """Test certifies, else validation, else train with a warning; the others are left."""
     found = chosen_splits(names, None, "data")
     assert found.evidence == evidence
-    assert set(found.others) == set(names) - {evidence}
+    left = {name for name in names if role_of(name) != "test"}
+    assert set(found.others) == left - {evidence}
     assert bool(found.warning) == (evidence == "train")
 
 
@@ -170,10 +171,15 @@ def test_unclear_splits_are_asked_for() -> None:
         chosen_splits(("train", "dev"), "final", "data")
 
 
+def test_a_test_split_is_never_for_training() -> None:
+    """Also where the validation split is evidence."""
+    assert chosen_splits(("train", "dev", "test"), "dev", "data").others == ("train",)
+
+
 @pytest.mark.parametrize(
     ("name", "role"),
     [("dev", "validation"), ("Test", "test"), ("latest", None), ("train-00000", "train"),
-     ("contest", None), ("test2016", "test"), ("my_val", "validation")],
+     ("contest", None), ("test2016", "test"), ("my_val", "validation"), ("wnut17train", "train")],
 )  # fmt: skip
 def test_splits_are_known_by_whole_words(name: str, role: str | None) -> None:
     """`latest` is no test split."""

@@ -535,3 +535,15 @@ def test_limits_and_targets_are_not_part_of_the_scope() -> None:
     assert scope_of(first, ["b", "a"]) == scope_of(limited, ["a", "b"])
     assert scope_of(first, ["a"]) != scope_of(first, ["a", "b"])
     assert scope_of(replace(first, max_candidates=99), ["a"]) != scope_of(first, ["a"])
+
+
+def test_estimates_may_be_shown_of_rows_of_the_open_mode(store: Ledgers, tmp_path: Path) -> None:
+    """They claim nothing: nothing is written, and the same question may still be asked."""
+    first = used(store, OPEN, rows(0, 100))
+    before = dump(tmp_path / "measurements.db")
+    shown = replace(ASKED, question=Question(("accuracy",), (0.0,)), claims=False)
+    found = open_ledger(shown, rows(0, 120), store)
+    assert dump(tmp_path / "measurements.db") == before
+    assert found.units == first.units
+    assert "left out: 20" in found.note
+    assert open_ledger(OPEN, rows(0, 100), store).goals == first.goals
