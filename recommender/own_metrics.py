@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from evaluators.quality.custom import Own
     from evaluators.quality.own_files import MetricFile
 
+OF_A_CLASS = re.compile(r"\w+\[.+\]")
 NAMED = re.compile(r"(?P<name>[a-z][a-zA-Z0-9_]*)=(?P<rest>.+)")
 OF_A_HUB = re.compile(
     r"(?P<id>[^/@:\s]+/[^/@:\s]+)(?:@(?P<revision>[\w.-]+))?(?::(?P<figure>\w+))?"
@@ -37,6 +38,10 @@ def opened(
             if isinstance(one, str) and re.fullmatch(r"[a-zA-Z][\w@ -]*", one):
                 names.append(canonical(one))
                 continue
+            if isinstance(one, str) and OF_A_CLASS.fullmatch(one):
+                raise BadInput(
+                    f"{one!r} is of a class or a slice: ask for it as a requirement, '{one} >= 0.9'"
+                )
             made = _made(one, stack, allow_code=allow_code, home=home, sources=sources)
             if made.name in own:
                 raise BadInput(f"two metrics are called {made.name}; write NAME=... before one")

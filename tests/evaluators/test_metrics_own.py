@@ -228,6 +228,10 @@ def test_a_file_that_changes_is_another_metric(tmp_path):
     for text, message in (
         (f"{file}:two", "two is not in metrics.py"),
         ("gone.py:one", "no metric f"),
+        (
+            "f1[person]",
+            r"of a class or a slice: ask for it as a requirement, 'f1\[person\] >= 0.9'",
+        ),
     ):
         with (
             pytest.raises((BadInput, NotFound), match=message),
