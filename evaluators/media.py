@@ -69,7 +69,8 @@ def read_audio(file: Path, *, rate: int) -> NDArray[np.float32]:
         raise BadInput(
             f"{file} cannot be read as a sound: {error}; remove or replace it"
         ) from error
-    return resampled(samples.mean(axis=1), found_rate, rate)
+    mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
+    return resampled(mono, found_rate, rate)
 
 
 def n_samples(file: Path) -> int:

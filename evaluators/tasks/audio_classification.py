@@ -28,9 +28,10 @@ class AudioClassification(LabelledSounds):
             return read_audio(file_of(request, "audio"), rate=made.rate)
 
         def length(request: str) -> int:
-            return n_samples(file_of(request, "audio"))
+            return 0 if is_same else n_samples(file_of(request, "audio"))
 
+        is_same = made.has_one_length  # then batches are of any sounds, and headers are not read
         return MediaClassifier(
             serving, read, made.arrays, run, dtype, weight_bytes,
-            length=length, together=made.masks_padding or made.has_one_length,
+            length=length, together=made.masks_padding or is_same,
         )  # fmt: skip
