@@ -76,12 +76,14 @@ class LabelMap:
     def sentence(self) -> str:
         """The labels in the order of the outputs, how they were found, and what is lacking."""
         found = ", ".join("none" if name is None else name for name in self.names)
-        parts = [f"{found} ({self.how})", self.inferred.sentence if self.inferred else ""]
+        parts = [f"{found} ({self.how})"]
+        if self.inferred is not None:
+            parts = [found, self.inferred.sentence]
         if self.missing:
             parts.append(f"the model lacks {quoted(self.missing)}, whose rows count as wrong")
         if self.unused:
             parts.append(f"the data lacks its {quoted(self.unused)}")
-        return "; ".join(part for part in parts if part)
+        return "; ".join(parts)
 
     def to_json(self) -> dict[str, JSONValue]:
         """The form that crosses processes and enters keys; what is not the case is left out."""
