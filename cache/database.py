@@ -115,6 +115,14 @@ def _without_pandas() -> Iterator[None]:
         del sys.modules["pandas"]
 
 
+def _set_name(connection: sqlite3.Connection) -> str | None:
+    """Under which name the file keeps its migrations: what it was called when it was made."""
+    if not _version(connection):
+        return None
+    row = connection.execute("SELECT migration_set FROM _sqlite_migrations LIMIT 1").fetchone()
+    return str(row[0]) if row else None
+
+
 def _migrate(path: Path, migrations: Mapping[str, Migration]) -> None:
     """Create or renew the schema; nothing where another process has done it in the meantime."""
     with _without_pandas():
@@ -125,12 +133,13 @@ def _migrate(path: Path, migrations: Mapping[str, Migration]) -> None:
         version = _version(whole)
         if version >= len(migrations):
             return
+        name = _set_name(whole) or path.stem
         if version:
             with closing(_open(path.with_suffix(".backup.db"))) as copy:
                 whole.backup(copy)  # with what is still in the write-ahead log
-    steps = Migrations(path.stem)
-    for name, migration in migrations.items():
-        steps(name=name)(migration)
+    steps = Migrations(name)
+    for step, migration in migrations.items():
+        steps(name=step)(migration)
     database = Database(_open(path))
     try:
         steps.apply(database)

@@ -38,6 +38,16 @@ def test_an_older_file_is_migrated_and_backed_up(tmp_path: Path) -> None:
     assert backup.execute("SELECT * FROM things").fetchall() == [("x",)]
 
 
+def test_a_renamed_file_is_migrated(tmp_path: Path) -> None:
+    """It keeps its migrations under the name that it had."""
+    connect(tmp_path / "old.db", {"001": first}).close()
+    (tmp_path / "old.db").rename(tmp_path / "new.db")
+    connect(tmp_path / "new.db", {"001": first, "002": second}).close()
+    connect(tmp_path / "new.db", {"001": first, "002": second}).close()
+    with sqlite3.connect(tmp_path / "new.db") as found:
+        assert found.execute("PRAGMA user_version").fetchone() == (2,)
+
+
 def test_a_newer_file_is_refused(tmp_path: Path) -> None:
     """A file of a newer schema is left alone, with a hint."""
     path = tmp_path / "a.db"
