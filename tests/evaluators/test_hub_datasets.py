@@ -355,7 +355,7 @@ def test_recommender_data_tells_the_search(
     assert command.main(arguments, standalone_mode=False) == 0
     out = capsys.readouterr().out
     assert "demo/reviews train[:50%]: 20 rows" in out
-    assert "train is evidence; left for training and calibration: test" in " ".join(out.split())
+    assert "train is evidence; left for training and calibration: none" in " ".join(out.split())
     typed = shlex.split(out.partition("search with:")[2])
     assert typed[:2] == ["recommender", "find"]
     assert {*typed[2:]} == {*arguments, "--require", "accuracy >= 0.9"}
