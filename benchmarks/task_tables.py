@@ -135,8 +135,8 @@ def remarks(done: Mapping[str, Found], names: Sequence[str]) -> str:
     here = machine()
     left = ", ".join(name for name in names if name not in done)
     lacking = f"- Not run, or their data is not here: {left}.\n" if left else ""
-    return f"""\
-{lacking}- The zoo's taggers know CoNLL-2003's types, and WNUT-17 has others. PER is taken for person and LOC
+    return f"""{lacking}\
+- The zoo's taggers know CoNLL-2003's types, and WNUT-17 has others. PER is taken for person and LOC
   for location; ORG and MISC have no counterpart and become O, and nothing finds the data's
   corporation, creative-work, group and product, so that the F1 over all types is low. CoNLL-2003
   itself is not here.
