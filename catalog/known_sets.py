@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 Known = TypeVar("Known")
 Name = tuple[str, str]
-LIMIT_BYTES = 64 * 2**20
+LIMIT_BYTES = 100 * 2**20
 """Of all sets that one connection remembers."""
 
 
