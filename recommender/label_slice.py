@@ -1,6 +1,6 @@
 """The rows on which maps of labels are inferred, fixed before a label is used."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from evaluators.samples import Row
@@ -31,11 +31,11 @@ class LabelSlice:
 
     @classmethod
     def of(
-        cls, n_units: int, keys: Sequence[str], rows: Sequence[Row], unit_of_row: Sequence[int]
+        cls, n_units: int, keys: Iterable[str], rows: Sequence[Row], unit_of_row: Sequence[int]
     ) -> "LabelSlice":
         """The slice of rows that are in the fixed order, a unit's rows side by side."""
         first: dict[int, tuple[str, Row]] = {}
-        for key, row, unit in zip(keys, rows, unit_of_row, strict=True):
+        for unit, key, row in zip(unit_of_row, keys, rows, strict=True):
             if unit >= n_units:
                 break
             first.setdefault(unit, (key, row))

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from evaluators.candidate import Candidate
-from evaluators.labels import EXPLICIT, LabelMap, LabelMismatch, align, may_infer
+from evaluators.labels import EXPLICIT, LabelMap, LabelMismatch
 from recommender.bench import Bench
+from recommender.space import may_be_inferred, named_labels
 
 HINT = 0.5
 """From this level on, a few rows look as if names were in another order: the slice is answered."""
@@ -40,7 +41,7 @@ def naming_of(bench: Bench, candidate: Candidate) -> Naming:
     if not (bench.query.labelled and bench.label_slice and outputs):
         return Naming.NAMES
     try:
-        named = _by_names(bench, candidate, outputs)
+        named = named_labels(outputs, candidate.model, bench.samples.labels, bench.query)
     except LabelMismatch:
         return Naming.INFERRED if _may_infer(bench, candidate, outputs) else Naming.NAMES
     return Naming.REORDERED if _reordered(bench, candidate, named) else Naming.NAMES
@@ -58,7 +59,7 @@ def label_map(bench: Bench, candidate: Candidate, outputs: Sequence[str]) -> Lab
     Raises LabelMismatch where names do not tell it and rows do not, or may not.
     """
     try:
-        named = _by_names(bench, candidate, outputs)
+        named = named_labels(outputs, candidate.model, bench.samples.labels, bench.query)
     except LabelMismatch as mismatch:
         if not _may_infer(bench, candidate, outputs):
             raise
@@ -76,18 +77,8 @@ def looks_reordered(bench: Bench, candidate: Candidate, named: LabelMap) -> bool
     return _another_order(bench, found, named, HINT) is not None
 
 
-def _by_names(bench: Bench, candidate: Candidate, outputs: Sequence[str]) -> LabelMap:
-    query, label2id = bench.query, candidate.model.label2id
-    explicit = query.label_map or None
-    return align(outputs, label2id, bench.samples.labels, explicit, partial=query.partial)
-
-
 def _may_infer(bench: Bench, candidate: Candidate, outputs: Sequence[str]) -> bool:
-    query, model = bench.query, candidate.model
-    return may_infer(
-        outputs, model.label2id, bench.samples.labels, query.label_map or None,
-        partial=query.partial, asked=query.names_model(model.id),
-    )  # fmt: skip
+    return may_be_inferred(outputs, candidate.model, bench.samples.labels, bench.query)
 
 
 def _inferred(

@@ -19,7 +19,7 @@ from catalog.policy import Refusal
 from catalog.protocols import Source
 from catalog.store import Catalog
 from evaluators.candidate import Candidate
-from evaluators.labels import LabelMismatch, align
+from evaluators.labels import LabelMismatch
 from evaluators.measurement import State
 from evaluators.plugins import recipe_methods
 from evaluators.protocols import RecipeMethod
@@ -40,7 +40,7 @@ from recommender.plugins import installed, plugin
 from recommender.progress import Progress
 from recommender.query import Query
 from recommender.recommendation import Plan
-from recommender.space import LeftOut, Pool, affordable, declare_pool
+from recommender.space import LeftOut, Pool, affordable, declare_pool, named_labels
 
 SHOWN_MODELS = 3
 
@@ -318,7 +318,7 @@ class Declared:
         rows, units = self.samples, self.units
         n = slice_size(self.bar.batch_ends[0], len(rows.labels))
         n = min(n, self.n_screened) if self.mode == "open" else n
-        return LabelSlice.of(n, [row.key for row in rows.rows], rows.rows, units.of_row)
+        return LabelSlice.of(n, (row.key for row in rows.rows), rows.rows, units.of_row)
 
     def reordered_goal(self, candidate: Candidate) -> float:
         """The wealth at which a candidate is certified with its labels in another order."""
@@ -449,7 +449,7 @@ def _labels_to_infer(declared: Declared) -> list[str]:
     for model in declared.pool.models if slice else ():
         outputs = query.method.known_labels(model.labels, query.task)
         try:
-            align(outputs, model.label2id, wanted, query.label_map or None, partial=query.partial)
+            named_labels(outputs, model, wanted, query)
         except LabelMismatch:
             found += [model.id] if outputs else []
     if not found or slice is None:

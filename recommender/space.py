@@ -11,7 +11,7 @@ from catalog.policy import Refusal
 from catalog.score import candidate_score
 from catalog.twins import merge_twins
 from evaluators.candidate import Candidate, Recipe
-from evaluators.labels import align, may_infer
+from evaluators.labels import LabelMap, align, may_infer
 from evaluators.measurement import CandidateFailed, State
 from evaluators.protocols import RecipeMethod
 from recommender.evidence.weights import without_own
@@ -72,6 +72,24 @@ Describe = Callable[[Sequence[Model]], Sequence[Model | Refusal]]
 
 def _as_listed(models: Sequence[Model]) -> Sequence[Model | Refusal]:
     return models
+
+
+def named_labels(
+    outputs: Sequence[str], model: Model, labels: Sequence[str], query: Query
+) -> LabelMap:
+    """The map that a model's names and the query tell. Raises LabelMismatch where none does."""
+    explicit = query.label_map or None
+    return align(outputs, model.label2id, labels, explicit, partial=query.partial)
+
+
+def may_be_inferred(
+    outputs: Sequence[str], model: Model, labels: Sequence[str], query: Query
+) -> bool:
+    """Whether rows may tell what the names do not (evaluators.labels.may_infer)."""
+    return may_infer(
+        outputs, model.label2id, labels, query.label_map or None,
+        partial=query.partial, asked=query.names_model(model.id),
+    )  # fmt: skip
 
 
 def needed_files(model: Model, recipe: Recipe) -> tuple[File, ...]:
@@ -189,12 +207,10 @@ class _Admission:
         outputs = self.query.method.known_labels(model.labels, self.query.task)
         if not outputs:
             return None
-        query, asked = self.query, self.query.names_model(model.id)
-        names = (outputs, model.label2id, self.labels, query.label_map or None)
         try:
-            align(*names, partial=query.partial)
+            named_labels(outputs, model, self.labels, self.query)
         except CandidateFailed as failure:
-            if not may_infer(*names, partial=query.partial, asked=asked):
+            if not may_be_inferred(outputs, model, self.labels, self.query):
                 return failure.state, failure.reason
         return None
 

@@ -232,7 +232,10 @@ def _best_order(table: _Table, old: Columns) -> Columns:
     rates = np.hstack([table.rates, np.zeros((table.n_outputs, 1))])
     places = [rates.shape[1] - 1 if at is None else at for at in old]
     stays = np.equal.outer(places, places) * 1e-9  # among equals, nothing moves
-    return [old[at] for at in _assigned(rates[:, places] + stays)]
+    quality = rates[:, places] + stays
+    if (quality.diagonal() >= quality.max(axis=0)).all():  # no assignment can do better
+        return old
+    return [old[at] for at in _assigned(quality)]
 
 
 def _are_good(table: _Table, new: Columns, moved: Sequence[int]) -> bool:
