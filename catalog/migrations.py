@@ -150,6 +150,14 @@ def _sort_without_rows(database: "Database") -> None:
     codes.index_all(database.conn)
 
 
+def _walk_ids_without_rows(database: "Database") -> None:
+    """The index of ids holds all that a walk along it asks for."""
+    database.conn.execute("DROP INDEX listed_models")
+    database.conn.execute(
+        "CREATE UNIQUE INDEX listed_models ON models (id, source, listed) WHERE listed"
+    )
+
+
 def _run(connection: "sqlite3.Connection", script: str) -> None:
     for statement in script.split(";"):
         if statement.strip():
@@ -161,5 +169,6 @@ MIGRATIONS: Mapping[str, Migration] = MappingProxyType(
         "001 models and crawls": _create,
         "002 millions of models": _hold_millions,
         "003 sorting without rows": _sort_without_rows,
+        "004 walking ids without rows": _walk_ids_without_rows,
     }
 )

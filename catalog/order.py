@@ -31,11 +31,15 @@ TOGETHER = 200
 LEVELS = (1_000, 4_000, 16_000)
 """Values of a facet are joined until so many models have one of them: the first, the next, all
 others."""
+AT_ONCE = 8
+"""Levels that are passed over together where a set has no member in them."""
 LARGE = 4_000
 """A level of more models is a part of its own."""
 SORTED_IN_STEPS = 0.5
 STEPS = 4
 """One step for so many members of a set is walked, then they are sorted."""
+CHEAP_STEPS = 4
+"""So many steps along the index of ids, which holds all that is asked, cost as much as one."""
 READ_IN_STEPS = 10
 """To sort a model, or to read its row, costs as much as so many steps along an index."""
 MANY = READ_AT_ONCE
@@ -194,9 +198,10 @@ class _Step:
         rest = partial(_in_order, connection, order=order, n_wanted=n_wanted)
         if is_walked and n_wanted is not None:
             n_walked = n_wanted * self.n_all // max(1, self.n)
-            if n_walked < self.n * SORTED_IN_STEPS:
+            cheap = CHEAP_STEPS if order.column == "id" else 1
+            if n_walked < self.n * SORTED_IN_STEPS * cheap:
                 met = _met(connection, _walk(order, self.level, choice))
-                return _first_met(self.members, met, self.n // STEPS, rest)
+                return _first_met(self.members, met, self.n * cheap // STEPS, rest)
         return rest(self.members)
 
 
@@ -204,7 +209,7 @@ def _steps(connection: sqlite3.Connection, bits: int, order: Order) -> Iterator[
     """A set taken apart by levels; those stay together of which few members are expected."""
     few = n_few = 0
     share = bits.bit_count() / bits.bit_length()
-    for level in _levels(connection, order):
+    for level in _levels_met(connection, bits, order):
         is_large = level.n > LARGE
         if few and (is_large or n_few * share > TOGETHER or n_few + level.n > LARGE):
             yield _Step(order, bits & few, (bits & few).bit_count())
@@ -215,6 +220,15 @@ def _steps(connection: sqlite3.Connection, bits: int, order: Order) -> Iterator[
         else:
             few, n_few = few | same, n_few + level.n
     yield _Step(order, bits & few, (bits & few).bit_count())
+
+
+def _levels_met(connection: sqlite3.Connection, bits: int, order: Order) -> Iterator[Level]:
+    """The levels without most of those that no member has: neighbours are looked at together."""
+    levels = _levels(connection, order)
+    while some := list(islice(levels, AT_ONCE)):
+        first, last = min(level.first for level in some), max(level.last for level in some)
+        if bits & facets.joined(connection, order.facet or "", first, last):
+            yield from some
 
 
 def _levels(connection: sqlite3.Connection, order: Order) -> Iterator[Level]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain
 
-from catalog import facets, words
+from catalog import codes, facets, words
 from catalog.known_sets import known
 from catalog.labels import label_set, normalised, output_names
 from catalog.order import ORDERS, Bounds, Choice, Part, parts, passing, read, rows
@@ -19,6 +19,9 @@ from catalog.select import Selection
 
 SIMILAR = 2_000
 """Among so many ids a misspelt one is looked for."""
+AT_EDGE = 5_000
+"""If more models changed in the month of a date, and most that may fit did, they are sorted out
+before anything else."""
 LEAST_BEGINNING = 3  # letters; too many words begin with fewer
 LARGEST = 2**63 - 1  # of SQLite's integers
 
@@ -118,12 +121,25 @@ def _checked(connection: sqlite3.Connection, choice: Choice, selection: Selectio
     time, labels = selection.changed_after, set(selection.labels)
     if time is not None:
         same_month = choice.bits & facets.members(connection, "changed", facets.month(time))
+        n_unsure = same_month.bit_count()
+        if n_unsure > AT_EDGE and 2 * n_unsure > choice.bits.bit_count():
+            too_early = known(connection, ("before", time), partial(_before, connection, time))
+            choice = replace(choice, bits=choice.bits & ~too_early)
+            same_month &= ~too_early
         bounds = Bounds("last_modified", time, facets.LAST_TEXT)
         choice = replace(choice, unsure=choice.unsure | same_month, bounds=(*choice.bounds, bounds))
     if labels and selection.label_match == "exact":
         check = partial(_has_exactly, labels)
         choice = replace(choice, unsure=choice.bits, checks=(check,))
     return choice
+
+
+def _before(connection: sqlite3.Connection, time: str) -> int:
+    """The models that changed in the month of a time, but earlier, as far as codes tell."""
+    changed = codes.read(connection, "last_modified")
+    first = codes.COLUMNS["last_modified"].code(time)
+    in_month = facets.numbers_in(facets.members(connection, "changed", facets.month(time)))
+    return facets.as_bits([number for number in in_month if changed[number] < first])
 
 
 def _has_exactly(labels: set[str], row: sqlite3.Row) -> bool:
@@ -155,7 +171,7 @@ def _sets(connection: sqlite3.Connection, selection: Selection) -> Iterator[int]
         yield gated if selection.gated else ~gated
     if selection.changed_after is not None:
         month = facets.month(selection.changed_after)
-        yield facets.between(connection, "changed", month, facets.LAST_TEXT)
+        yield facets.since(connection, "changed", month)
 
 
 def _named(connection: sqlite3.Connection, selection: Selection) -> Iterator[int]:
@@ -199,7 +215,7 @@ def _lineage(connection: sqlite3.Connection, id: str) -> int:
     bases = facets.members(connection, *facets.BASE)
     found, itself, ids = 0, 0, [id]
     while ids:
-        new = facets.members(connection, "base_model", *ids) & ~found
+        new = facets.union(connection, "base_model", ids) & ~found
         found |= new
         numbers = list(facets.numbers_in(new & bases))
         made_from = [tuple(row) for row in read(connection, numbers, "number, id")]

@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 
 from cache.errors import BadInput
-from catalog import facets, known_sets, order, words
+from catalog import facets, known_sets, order, query, words
 from catalog.model import Model, PublishedResult
 from catalog.select import SORTS, Selection
 from catalog.store import Catalog
@@ -147,7 +147,7 @@ def random_selection(draw: random.Random) -> Selection:
         "label_match": ("exact", "normalised", "superset"),
         "search": ("bert", "tiny NEWS", "Grosse größe", "模型", "financial model", '"x" OR *'),
         "trained_on": ("glue", "none"), "published_on": ("glue",), "gated": (True, False),
-        "since": ("2025-02-12T00:00:00.000Z", "2025-01-01"),
+        "since": ("2025-02-12T00:00:00.000Z", "2025-01-01", "2025-03-12T07:30:00.000Z"),
     }  # fmt: skip
     chosen = draw.sample(list(conditions), draw.randint(0, 3))
     if draw.random() < 0.4:
@@ -175,6 +175,8 @@ def go(way: str, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(order, name, value)
     if len(WAYS[way]) > 1:
         patch.setattr(order, "LEVELS", (2, 5, 30))
+        patch.setattr(order, "AT_ONCE", 2)
+        patch.setattr(query, "AT_EDGE", 2)
 
 
 @pytest.mark.parametrize("way", WAYS)
