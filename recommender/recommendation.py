@@ -11,6 +11,7 @@ from cache.paths import Home
 from evaluators.candidate import Recipe
 from evaluators.labels import LabelMap
 from evaluators.measurement import Measurement, State
+from recommender.details import Details, Example
 from recommender.evidence.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ class Outcome:
 
     `n_wrong` counts wrong answers among the `n_rows` rows that it was given, which are `n_units`
     independent units; `claims` are the asked qualities with their certified bounds. `misses`
-    names the requirements that it does not meet.
+    names the requirements that it does not meet; `flags` are short warnings for a reader
+    (`contamination: its card names the data set 'imdb'`).
     """
 
     model: str
@@ -67,6 +69,7 @@ class Outcome:
     measurements: Mapping[str, Measurement] = field(default_factory=dict)
     misses: tuple[str, ...] = ()
     on_frontier: bool = False
+    flags: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -117,6 +120,7 @@ class Outcome:
             "measurements": {name: asdict(m) for name, m in self.measurements.items()},
             "claims": [asdict(claim) for claim in self.claims],
             "misses": list(self.misses),
+            "flags": list(self.flags),
             "acceptable": self.acceptable,
         }
 
@@ -134,6 +138,7 @@ class Outcome:
             measurements=measurements,
             claims=tuple(Claim(**claim) for claim in value["claims"]),
             misses=tuple(value["misses"]),
+            flags=tuple(value.get("flags", ())),
         )
 
 
@@ -191,7 +196,9 @@ class Recommendation:
 
     `search` says why the search stopped (`reason`) and what it saved: candidates `raced_out`,
     `skipped` and `excluded`, and `saved_mb` never downloaded. `ties` are sentences about
-    sufficient candidates that these rows cannot tell from the choice.
+    sufficient candidates that these rows cannot tell from the choice. `details` are of the choice,
+    the frontier and the baseline, by candidate; `examples` are rows, where these were asked for,
+    and are never stored.
     """
 
     plan: Plan
@@ -206,6 +213,8 @@ class Recommendation:
     notes: tuple[str, ...] = ()
     command: str = ""
     baseline: Outcome | None = None
+    details: Mapping[str, Details] = field(default_factory=dict)
+    examples: tuple[Example, ...] = ()
     from_memory: bool = False
 
     @property
@@ -275,6 +284,7 @@ class Recommendation:
             "frontier": [outcome.name for outcome in self.frontier],
             "candidates": [outcome.to_json() for outcome in self.candidates],
             "baseline": self.baseline.to_json() if self.baseline else None,
+            "details": {name: each.to_json() for name, each in self.details.items()},
             "data": dict(self.data),
             "environment": dict(self.environment),
             "notes": list(self.notes),
@@ -298,6 +308,7 @@ class Recommendation:
             choice=next((o for o in candidates if o.name == chosen), None),
             candidates=candidates,
             baseline=Outcome.from_json(value["baseline"]) if value["baseline"] else None,
+            details={n: Details.from_json(d) for n, d in value.get("details", {}).items()},
             notes=tuple(value["notes"]),
             ties=tuple(value["ties"]),
             **{name: value[name] for name in _PLAIN_ANSWERS},
