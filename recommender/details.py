@@ -12,8 +12,8 @@ from typing import Any
 class Confusion:
     """How often each label was answered with which: `counts[truth][answer]`, integers.
 
-    `truths` are the data's labels; `answers` are these and, where it happened, one for all answers
-    that the data lacks.
+    `truths` are the data's labels, of many those with the most errors; `answers` are these and,
+    where it happened, one for all other labels and one for answers that the data lacks.
     """
 
     truths: tuple[str, ...]
@@ -23,7 +23,10 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True)
 class ClassQuality:
-    """One label (or type of entity): its rows, precision, recall and F1; None where undefined."""
+    """One label, or type of entity: its rows or entities, precision, recall and F1.
+
+    None where one is not defined, as the precision of a label that was never answered.
+    """
 
     label: str
     n: int
@@ -46,7 +49,7 @@ class SliceQuality:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationBin:
-    """Rows whose highest softmax score lies from `low` to `high`: its mean, and the accuracy."""
+    """Rows whose highest softmax score lies above `low`, up to `high`: its mean, the accuracy."""
 
     low: float
     high: float
@@ -105,3 +108,9 @@ class Example:
     label: str
     answers: Mapping[str, str]
     """By candidate."""
+
+    @property
+    def sentence(self) -> str:
+        """`a fine film: positive, and team/good answered negative`."""
+        told = ", ".join(f"{name} answered {answer}" for name, answer in self.answers.items())
+        return f"{self.text}: {self.label}, and {told}"

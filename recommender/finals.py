@@ -10,6 +10,7 @@ from evaluators.measurement import Measurement, State
 from evaluators.requests import request_of
 from recommender.assessment import as_figure, as_measurement, explain, is_noisy
 from recommender.bench import Bench
+from recommender.distribution import APART, keep_distribution, measured_percentiles
 from recommender.evidence.quantile import lower_bound, rounds_needed, upper_bound, upper_rank
 from recommender.evidence.verdict import Verdict
 from recommender.query import Query
@@ -56,8 +57,10 @@ def measured_freshly(bench: Bench, candidate: Candidate, outcome: Outcome) -> Ou
     n_processes = N_PROCESSES if _asks_repeated(bench.query) else 1
     how = replace(_settings(bench), n_processes=n_processes)
     found = measure_costs(bench.artifact(candidate), texts, how=how)
-    figures = [as_figure(m, bench.conditions) for m in found if m.name not in STATIC_COSTS]
+    shown = [m for m in found if m.name not in STATIC_COSTS | APART]
+    figures = [as_figure(m, bench.conditions) for m in shown]
     bench.store.record_figures(bench.key(candidate), figures)
+    keep_distribution(bench, candidate, measured_percentiles(found), n=how.n_requests)
     return _with_figures(bench, outcome, figures)
 
 
@@ -132,6 +135,7 @@ def time_finalists(
     not met. The others are only shown beside it; each is timed afresh where it becomes the choice.
     Raises CandidateFailed.
     """
+    from evaluators.cost.latency import percentiles
     from evaluators.cost.measure import time_interleaved
 
     bench.progress.step("timing the finalists")
@@ -152,6 +156,8 @@ def time_finalists(
         found = bounded(timing.wall_ms, level, timed.a_a, is_choice=index == indices[0])
         if timed.a_a.may_decide:  # what decides nothing is not remembered either
             _remember(bench, candidates[index], found)
+        shown = percentiles(timing.wall_ms)
+        keep_distribution(bench, candidates[index], shown, n=len(timing.wall_ms))
         figures = [as_figure(m, bench.conditions) for m in found]
         updated[index] = _with_figures(bench, outcomes[index], figures)
     return updated

@@ -252,7 +252,7 @@ class Declared:
     """A query made concrete, before any label is used.
 
     `samples` are in the fixed order, and `metadata` in the pool's. `warnings` are what the reader
-    should know of the labels. `held_out` is the number of units that the open mode keeps back.
+    should know of the labels. `own_data` are the names of the data set that the rows come from.
     """
 
     query: Query
@@ -267,6 +267,7 @@ class Declared:
     mode: Mode
     warnings: tuple[str, ...] = ()
     cost: str = ""
+    own_data: frozenset[str] = frozenset()
 
     @property
     def plan(self) -> Plan:
@@ -439,7 +440,8 @@ def declare(
     declared = Declared(
         query, rows, units, pool, bar, opened, methods, baseline, metadata, mode, tuple(warnings)
     )
-    return replace(declared, warnings=(*declared.warnings, *_labels_to_infer(declared)))
+    told = (*declared.warnings, *_labels_to_infer(declared))
+    return replace(declared, warnings=told, own_data=own_data)
 
 
 def _labels_to_infer(declared: Declared) -> list[str]:

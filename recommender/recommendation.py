@@ -16,10 +16,13 @@ from recommender.evidence.verdict import Verdict
 
 if TYPE_CHECKING:
     import pandas
+    from matplotlib.figure import Figure
 
+    from recommender.exporting import Exported
     from recommender.serving import ReadyAnswerer, ReadyClassifier
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+"""Of the JSON that users read, recommender/reports/schema/."""
 
 NOT_RUN = (State.NOT_NEEDED, State.UNLIKELY, State.SKIPPED_BY_BUDGET)
 """How a candidate of the pool ends that nothing was asked of."""
@@ -261,6 +264,24 @@ class Recommendation:
         home = Home(Path(self.environment["home"]))
         return ready(self.choice, self.data["task"], home, threads=threads)
 
+    def export(self, folder: str | Path) -> "Exported":
+        """Write the choice to a new folder, ready to run without this search."""
+        from recommender.exporting import export
+
+        return export(self, folder)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from recommender.reports.html import notebook
+
+        return notebook(self)
+
+    def plot(self, axis: str = "size_mb") -> "Figure":
+        """The frontier of quality against a cost, as a figure of matplotlib."""
+        from recommender.reports.drawing import frontier_figure
+
+        return frontier_figure(self, axis)
+
     def to_pandas(self) -> "pandas.DataFrame":
         """One row a candidate; figures that were not measured are NaN."""
         import pandas
@@ -268,12 +289,13 @@ class Recommendation:
         return pandas.DataFrame([record(outcome) for outcome in self.candidates])
 
     def to_json(self) -> str:
-        """The whole answer as JSON text with a `schema_version`."""
+        """The whole answer as JSON text, by the schema that its `$schema` names."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
 
     def to_dict(self) -> dict[str, Any]:
         """The whole answer as plain values."""
         return {
+            "$schema": f"recommendation-{SCHEMA_VERSION}.json",
             "schema_version": SCHEMA_VERSION,
             "choice": self.choice.to_json() if self.choice else None,
             "guarantee": self.guarantee,
@@ -290,6 +312,7 @@ class Recommendation:
             "notes": list(self.notes),
             "command": self.command,
             "from_memory": self.from_memory,
+            **({"examples": [asdict(each) for each in self.examples]} if self.examples else {}),
         }
 
     @classmethod
@@ -309,6 +332,7 @@ class Recommendation:
             candidates=candidates,
             baseline=Outcome.from_json(value["baseline"]) if value["baseline"] else None,
             details={n: Details.from_json(d) for n, d in value.get("details", {}).items()},
+            examples=tuple(Example(**each) for each in value.get("examples", ())),
             notes=tuple(value["notes"]),
             ties=tuple(value["ties"]),
             **{name: value[name] for name in _PLAIN_ANSWERS},
@@ -336,6 +360,7 @@ def record(outcome: Outcome) -> dict[str, Any]:
         "n_wrong": outcome.n_wrong,
         **{f"{claim.subject}_certified": claim.lower for claim in outcome.claims},
         "predicted_size_mb": outcome.predicted_size_mb,
+        "flags": "; ".join(outcome.flags),
         **{name: m.value for name, m in outcome.measurements.items()},
         "reason": outcome.reason,
     }

@@ -6,6 +6,8 @@ from importlib.metadata import version
 
 from evaluators.measurement import State
 from recommender.assessment import explain, failed, known_bounds, record_bounds
+from recommender.detailing import Givens, with_details
+from recommender.flags import flagged
 from recommender.guarantee import notes, promise
 from recommender.hunt import Hunt
 from recommender.recommendation import Claim, Outcome, Recommendation
@@ -27,14 +29,18 @@ def recommendation_of(hunt: Hunt, command: str) -> Recommendation:
         else _not_run(hunt, index, best)
         for index in range(len(declared.pool))
     ]
-    choice = outcomes[best] if best is not None else None
     candidates = declared.pool.candidates
+    outcomes = [
+        flagged(outcome, candidate.model, declared.own_data)
+        for outcome, candidate in zip(outcomes, candidates, strict=True)
+    ]
+    choice = outcomes[best] if best is not None else None
     benches = {candidates[index].name: used for index, used in hunt.benches.items()}
-    return Recommendation(
+    found = Recommendation(
         plan=replace(declared.plan, exact=bench.bar.exact),
         choice=choice,
         candidates=tuple(outcomes),
-        baseline=hunt.baseline,
+        baseline=_flagged_baseline(hunt),
         guarantee=promise(bench, declared, outcomes, choice),
         ended=_end(hunt, outcomes),
         data=_data(hunt),
@@ -49,6 +55,14 @@ def recommendation_of(hunt: Hunt, command: str) -> Recommendation:
         command=command,
         from_memory=hunt.runner.worker is None and not hunt.runner.measured,
     )
+    return with_details(found, Givens.of(hunt))
+
+
+def _flagged_baseline(hunt: Hunt) -> Outcome | None:
+    baseline, declared = hunt.baseline, hunt.declared
+    if baseline is None or declared.baseline is None:
+        return baseline
+    return flagged(baseline, declared.baseline.model, declared.own_data)
 
 
 def _claims(hunt: Hunt) -> dict[int, tuple[Claim, ...]]:

@@ -18,6 +18,7 @@ from evaluators.samples import Row
 from recommender.assessment import Answered, as_figure, assess, failed, judge_seen
 from recommender.bench import Bench, prepare
 from recommender.costs import spent_on
+from recommender.distribution import keep_distribution
 from recommender.drift import DRIFT, drifted
 from recommender.evidence.verdict import Verdict
 from recommender.naming import known_outputs, label_map, looks_reordered
@@ -100,6 +101,11 @@ def answers_of(bench: Bench, candidate: Candidate) -> list[str | None]:
     if not isinstance(labels, LabelMap):
         raise CandidateFailed(State.LABEL_MISMATCH, "its outputs are not the data's labels")
     return [answer for _, answer in _seen(bench, _recorded(bench, key, labels))]
+
+
+def answered_by(bench: Bench, candidate: Candidate, labels: LabelMap) -> list[Answered]:
+    """The leading rows that a candidate has answered, with its answers by such a map."""
+    return _seen(bench, _recorded(bench, bench.key(candidate), labels))
 
 
 def recalled_failure(bench: Bench, candidate: Candidate) -> Outcome | None:
@@ -387,6 +393,7 @@ def _record_warm_latency(bench: Bench, candidate: Candidate, worker: "Worker") -
     if known.keys() >= {"latency_p50_ms", DRIFT}:
         return
     texts = [request_of(row) for row in bench.samples.rows[:WARM_REQUESTS]]
+    from evaluators.cost.latency import percentiles
     from evaluators.cost.measure import latency_measurements
 
     served = worker.single(texts, warmup=5)
@@ -395,3 +402,5 @@ def _record_warm_latency(bench: Bench, candidate: Candidate, worker: "Worker") -
     drift = drifted(bench.store, key, bench.row_keys[:WARM_REQUESTS], served, bench.query.task)
     figures += [as_figure(drift, bench.conditions)]
     bench.store.record_figures(key, figures)
+    shown = percentiles(served.timing.wall_ms)
+    keep_distribution(bench, candidate, shown, n=len(served.timing.wall_ms))

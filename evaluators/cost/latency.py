@@ -15,6 +15,10 @@ cent on the wall of a quiet machine; runs one after the other differ by up to 40
 """
 
 
+PERCENTILES = (5, 25, 50, 75, 90, 95, 99)
+"""What is shown of how durations are distributed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Percentile:
     """A percentile of durations in milliseconds, its 95 % interval, and n.
@@ -62,7 +66,7 @@ def percentile(durations_ms: Sequence[float], share: float) -> Percentile:
     n = len(ordered)
     if not n:
         raise ValueError("a percentile wants at least one duration")
-    value = ordered[max(0, math.ceil(share * n) - 1)]
+    value = ordered[_rank(share, n)]
     low, high = _order_statistics(n, share)
     return Percentile(
         value_ms=value,
@@ -70,6 +74,12 @@ def percentile(durations_ms: Sequence[float], share: float) -> Percentile:
         high_ms=ordered[high - 1] if high <= n else None,
         n=n,
     )
+
+
+def percentiles(durations_ms: Sequence[float]) -> dict[str, float]:
+    """Those of `PERCENTILES` in milliseconds, by their number as a text."""
+    ordered = sorted(durations_ms)
+    return {str(number): ordered[_rank(number / 100, len(ordered))] for number in PERCENTILES}
 
 
 def a_a_check(
@@ -81,6 +91,11 @@ def a_a_check(
         for share in (0.50, 0.95)
     )
     return AACheck(ratio_p50=p50, ratio_p95=p95, tolerance=tolerance)
+
+
+def _rank(share: float, n: int) -> int:
+    """The place, from 0, of the smallest of n that at least `share` of them do not exceed."""
+    return max(0, math.ceil(share * n) - 1)
 
 
 def _order_statistics(n: int, share: float) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from statistics import median
 
-from evaluators.cost.latency import AACheck, Percentile, a_a_check, percentile
+from evaluators.cost.latency import AACheck, Percentile, a_a_check, percentile, percentiles
 from evaluators.cost.size import artifact_size_bytes
 from evaluators.measurement import Measurement
 from evaluators.worker_process import Loaded, Timing, Worker
@@ -55,7 +55,8 @@ def measure_costs(
 ) -> tuple[Measurement, ...]:
     """All costs of one candidate: size, load time, memory, latency, throughput.
 
-    Latencies are single requests on the texts, in turn. CandidateFailed where it cannot serve.
+    Latencies are single requests on the texts, in turn; beside the median and the 95th percentile
+    there are others without an interval. CandidateFailed where it cannot serve.
     """
     how = how or CostSettings()
     requests = _requests(texts, how.n_requests)
@@ -64,6 +65,7 @@ def measure_costs(
         size_measurement(folder),
         *_over_processes(runs, how.batch_size),
         *latency_measurements(runs[0].single),
+        *_further_percentiles(runs[0].single),
     )
 
 
@@ -122,6 +124,16 @@ def latency_measurements(timing: Timing) -> tuple[Measurement, Measurement]:
         _latency("latency_p50_ms", percentile(timing.wall_ms, 0.50)),
         _latency("latency_p95_ms", percentile(timing.wall_ms, 0.95)),
     )
+
+
+def _further_percentiles(timing: Timing) -> list[Measurement]:
+    """`latency_p5_ms` and so on, without those that have an interval."""
+    found = percentiles(timing.wall_ms).items()
+    return [
+        Measurement(f"latency_p{number}_ms", value, "ms", len(timing.wall_ms))
+        for number, value in found
+        if number not in ("50", "95")
+    ]
 
 
 def _in_rounds(workers: Sequence[Worker], requests: Sequence[str]) -> list[Timing]:

@@ -8,7 +8,9 @@ from typing import Any
 from recommender.recommendation import Outcome, Plan, Recommendation, record
 from recommender.reports.table import Result, clean
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+"""How formulas of a spreadsheet start, in East Asian versions with full-width signs too (OWASP, CSV
+injection). A text that does gets an apostrophe before it; figures stay figures."""
 
 
 def render(result: Result, *, verbose: bool = True) -> str:

@@ -190,6 +190,12 @@ def test_noise_is_timed_again_at_the_next_share_and_decides_nothing(ask: Ask, cl
     assert answer.choice is None
     assert clock.n_rounds[:2] == [124, 142]
     assert any("too noisy to decide" in outcome.reason for outcome in answer.candidates)
+    assert any(
+        flag.startswith("noisy timing: the same") for o in answer.candidates for flag in o.flags
+    )
+    shown = [(o, answer.details[o.name].latency_ms) for o in answer.frontier]
+    assert shown
+    assert all(told["50"] == outcome.value("latency_p50_ms") for outcome, told in shown)
 
 
 def test_the_next_finalist_has_half_the_share(

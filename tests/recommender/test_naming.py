@@ -139,6 +139,19 @@ def test_what_is_found_is_certified_at_its_own_share(
     assert answer.choice.labels.inferred.sentence in " ".join(str(answer).split())
 
 
+def test_an_inferred_map_is_shown_in_detail_on_its_own_rows(ask: Ask) -> None:
+    """Also where the answer is remembered: the rows of the slice are no part of it."""
+    answer = ask("unnamed")
+    again = ask("unnamed", with_examples=1)
+    assert again.from_memory
+    assert answer.choice is not None
+    matrix = answer.details[answer.choice.name].confusion
+    assert matrix is not None
+    assert sum(map(sum, matrix.counts)) == 300 - N_APART
+    assert len(again.examples) == 1
+    assert answer.choice.flags[0].startswith("inferred labels: labels inferred: ")
+
+
 def test_a_search_finds_out_by_itself(renamed: Path, rows: Rows, tmp_path: Path) -> None:
     """From nothing: the names are tested first, seen to be turned, and the rest tested anew."""
     answer = find(
