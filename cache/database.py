@@ -52,6 +52,14 @@ def connect(path: Path, migrations: Mapping[str, Migration]) -> sqlite3.Connecti
     return connection
 
 
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """A database that exists and has its schema, of which nothing can be changed."""
+    try:
+        return _open(path, "?mode=ro")
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(f"cannot read {path}: {error}") from error
+
+
 @contextmanager
 def one_at_a_time(path: Path) -> Iterator[None]:
     """Only one process at a time does this to the file at `path`.
@@ -89,9 +97,13 @@ class Connection(sqlite3.Connection):
             raise StoreError(f"a store cannot be used: {error}") from error
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def _open(path: Path, mode: str = "") -> sqlite3.Connection:
     connection = sqlite3.connect(
-        path, timeout=BUSY_TIMEOUT_S, isolation_level=None, factory=Connection
+        f"{path.absolute().as_uri()}{mode}",
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,
+        factory=Connection,
+        uri=True,
     )
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA synchronous=FULL")  # results survive a power loss

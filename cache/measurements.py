@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cache.database import Migration, connect
+from cache.database import Migration, connect, connect_to_read
+from cache.evaluations import Evaluations, create_evaluations
 from cache.key import digest
 from cache.ledgers import Ledgers, create_ledgers
+from cache.runs import Runs
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -133,14 +135,15 @@ MIGRATIONS: Mapping[str, Migration] = {
     "ledgers": create_ledgers,
     "runs": _runs,
     "texts": _texts,
+    "evaluations": create_evaluations,
 }
 
 
 class Measurements:
     """The store of everything measured; one writer, any number of readers."""
 
-    def __init__(self, path: Path) -> None:
-        self._connection = connect(path, MIGRATIONS)
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self._connection = connect_to_read(path) if read_only else connect(path, MIGRATIONS)
 
     def __enter__(self) -> "Measurements":
         return self
@@ -156,6 +159,16 @@ class Measurements:
     def ledgers(self) -> Ledgers:
         """Which labels were used, and for which declared candidates."""
         return Ledgers(self._connection)
+
+    @property
+    def evaluations(self) -> Evaluations:
+        """What became of each candidate on each set of rows."""
+        return Evaluations(self._connection)
+
+    @property
+    def past(self) -> Runs:
+        """Past searches by id, and in part."""
+        return Runs(self._connection)
 
     # ------------------------------------------------------------------ candidates and failures
     def describe(self, key: str, description: Mapping[str, Any]) -> None:
@@ -333,7 +346,10 @@ class Measurements:
     # ------------------------------------------------------------------ upkeep
     def counts(self) -> dict[str, int]:
         """Rows of each table."""
-        tables = ("candidates", "predictions", "texts", "figures", "failures", "answers")
+        tables = (
+            "candidates", "predictions", "texts", "figures", "failures", "answers", "runs",
+            "evaluations",
+        )  # fmt: skip
         return {
             table: int(self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608 (the names are ours)
             for table in tables
@@ -347,6 +363,7 @@ class Measurements:
         statements = {
             "answers": "DELETE FROM answers WHERE answered_at < ?",
             "runs": "DELETE FROM runs WHERE answered_at < ?",
+            "evaluations": "DELETE FROM evaluations WHERE evaluated_at < ?",
             "failures": "DELETE FROM failures WHERE failed_at < ?",
             "spent": "DELETE FROM spent WHERE at < ?",
             "predictions": f"DELETE FROM predictions WHERE candidate_key IN ({stale})",  # noqa: S608

@@ -2,20 +2,26 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
-from cache.errors import BadInput
+from cache.errors import BadInput, NotFound
+from cache.evaluations import Limits
 from cache.key import JSONValue
 from cache.measurements import Measurements
 from cache.paths import Home
+from evaluators.hardware import machine as this_machine
+from evaluators.quality.tasks import supported_tasks
 from evaluators.reading.shapes import shape_of
 from evaluators.samples import Samples, read_samples
+from recommender.evaluated import rows_digest
 from recommender.finding import answer
 from recommender.finding import plan as plan_only
-from recommender.leaderboard import Leaderboard, read_leaderboard
+from recommender.leaderboard import Leaderboard, moment_of, read_leaderboard
 from recommender.own_metrics import opened
+from recommender.plugins import unknown
 from recommender.progress import Progress
 from recommender.query import DEFAULT_TASK, MAX_MODELS, Budget, Query
 from recommender.recommendation import Plan, Recommendation
@@ -64,6 +70,7 @@ def find(
     home: Path | Home | None = None,
     progress: bool = False,
     command: str = "",
+    with_examples: int = 0,
 ) -> Recommendation:
     """The smallest candidate that is shown to meet the requirements on the labelled rows.
 
@@ -83,8 +90,10 @@ def find(
     pass. What searches downloaded is kept below `disk_budget_mb`. `sampler` proposes the candidates
     ("cheapest", or "tpe", "gp", "nsga2", "random" for comparison); `mode` is "pool", "open" or
     "auto" (docs/guarantee.md). `label_map` maps a label of the data to the model's name for it;
-    `partial` lets in models that lack some labels, whose rows count as wrong. An interrupt (Ctrl-C)
-    ends the search with what is known, and `Recommendation.ended` says so.
+    `partial` lets in models that lack some labels, whose rows count as wrong. `with_examples` puts
+    at most so many wrongly answered rows into the result's `examples`, for a report; they are in no
+    store. An interrupt (Ctrl-C) ends the search with what is known, and `Recommendation.ended` says
+    so.
 
     Raises RecommenderError (BadInput, NotFound, AccessRequired, ...) with one line and a hint.
     """
@@ -127,6 +136,7 @@ def find(
             budget=Budget(time_limit_s, max_download_mb, disk_budget_mb),
             progress=shown,
             command=command,
+            n_examples=with_examples,
         )
 
 
@@ -237,6 +247,7 @@ def measure(
     home: Path | Home | None = None,
     progress: bool = False,
     command: str = "",
+    with_examples: int = 0,
 ) -> Recommendation:
     """Every candidate on every row, with its costs, without asking for anything.
 
@@ -278,27 +289,47 @@ def measure(
             budget=Budget(time_limit_s, max_download_mb, disk_budget_mb),
             progress=shown,
             command=command,
+            n_examples=with_examples,
         )
 
 
 def leaderboard(
-    data: Data,
+    data: Data | None = None,
     *,
     task: str | None = None,
     text: str | None = None,
     label: str | None = None,
     columns: Mapping[str, str | Sequence[str]] | None = None,
     split: str | None = None,
-    label_map: Mapping[str, str] | None = None,
-    partial: bool = False,
+    fingerprint: str | None = None,
+    machine: str | None = None,
+    since: str | date | None = None,
     home: Path | Home | None = None,
 ) -> Leaderboard:
-    """What the store knows about these rows, best first; measures nothing."""
-    samples = Rows(task, text, label, columns, split).samples(data, home_of(home))
+    """What the store knows about a set of rows, best first; measures nothing.
+
+    The rows are `data`, as `find` takes it, or those whose digest starts with `fingerprint`; else
+    those that were evaluated last, of `task` where it is given, and a note names the others.
+    `machine` is a part of a machine's description, `since` a date or a time in UTC: only what was
+    evaluated there and since then counts. Quality counts wherever it was measured; timings are this
+    machine's where it has some, else those of the machine that `origins` names.
+
+    Raises NotFound where nothing was evaluated.
+    """
+    if task is not None and not isinstance(task, str):
+        raise BadInput("the task is no text such as 'text-classification'; give rows as data=...")
+    if task is not None and task not in supported_tasks():
+        raise NotFound(unknown(task, list(supported_tasks()), what="task"))
+    if data is not None and fingerprint:
+        raise BadInput("the data and a fingerprint are given; either one says which rows are meant")
+    limits = Limits(task or "", fingerprint or "", machine or "", moment_of(since))
+    name = "rows whose fingerprint starts with"
+    if data is not None:
+        samples = Rows(task, text, label, columns, split).samples(data, home_of(home))
+        limits = replace(limits, task=samples.task, fingerprint=rows_digest(samples))
+        name = f"{samples.name},"
     with Measurements(home_of(home).measurements) as store:
-        return read_leaderboard(
-            store, samples, task=samples.task, label_map=label_map, partial=partial
-        )
+        return read_leaderboard(store, limits, here=this_machine().describe(), name=name)
 
 
 def why(model: str, *, run: str | None = None, home: Path | Home | None = None) -> str:

@@ -1,11 +1,13 @@
 """A search from beginning to end: memory first, then the study, the finals, and the answer."""
 
+import json
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cache.errors import BadInput
 from cache.key import JSONValue, digest
 from cache.measurements import Measurements
 from cache.paths import Home
@@ -16,11 +18,12 @@ from recommender.assessment import EVIDENCE_VERSION, TOO_NOISY
 from recommender.bench import Bench, conditions_key
 from recommender.builder import is_built
 from recommender.costs import CostModel, forecast, spent_key
+from recommender.evaluated import record_evaluations, rows_digest
 from recommender.gates import Gates
 from recommender.planning import Declared, Shelf, declare
 from recommender.progress import Progress
 from recommender.query import Budget, Query
-from recommender.recommendation import SCHEMA_VERSION, Plan, Recommendation
+from recommender.recommendation import Plan, Recommendation
 from recommender.requirement import Requirement
 from recommender.room import Room
 from recommender.trial import PASSING
@@ -56,8 +59,14 @@ def answer(
     budget: Budget,
     progress: Progress,
     command: str = "",
+    n_examples: int = 0,
 ) -> Recommendation:
-    """The smallest candidate shown to be sufficient, from memory where all of it is known."""
+    """The smallest candidate shown to be sufficient, from memory where all of it is known.
+
+    With at most `n_examples` rows that it answered wrongly, which are not stored.
+    """
+    if n_examples < 0:
+        raise BadInput(f"with_examples {n_examples} must be 0 or more, for example 10")
     query = query.fitted(samples)
     limit_s = budget.time_limit_s
     stop_at = None if limit_s is None else time.monotonic() + limit_s
@@ -94,11 +103,13 @@ def answer(
         if stored is not None:
             known = Recommendation.from_json(stored).remembered()
             plan = replace(known.plan, warnings=declared.warnings)  # these change with the hours
-            return replace(known, command=command, plan=plan)
+            found = replace(known, command=command, plan=plan)
+            return _completed(found, declared, bench, n_examples)
         for note in (*samples.notes, *declared.warnings):
             progress.say(note)
         progress.say(declared.plan.sentence())
-        return _searched(declared, bench, stack, key, command)
+        found = _searched(declared, bench, stack, key, command, given=samples)
+        return _completed(found, declared, bench, n_examples)
 
 
 def _gates(query: Query, home: Home, budget: Budget) -> Gates:
@@ -112,9 +123,12 @@ def _gates(query: Query, home: Home, budget: Budget) -> Gates:
 
 
 def _searched(
-    declared: Declared, bench: Bench, stack: ExitStack, key: str, command: str
+    declared: Declared, bench: Bench, stack: ExitStack, key: str, command: str, *, given: Samples
 ) -> Recommendation:
-    """Run the search, and remember its answer as a run, and as the answer where it is lasting."""
+    """Run the search, and remember its answer as a run, and as the answer where it is lasting.
+
+    `given` are the rows as they were given: the ledger may have left some out.
+    """
     from recommender.hunt import Hunt
     from recommender.reply import recommendation_of
     from recommender.runner import Runner
@@ -126,14 +140,31 @@ def _searched(
     hunt = Hunt(declared, bench, Runner(stack, costs), key)
     hunt.finish()
     found = recommendation_of(hunt, command)
-    text, question = found.to_json(), bench.query.to_json()
+    text = json.dumps(found.to_dict(), ensure_ascii=False, separators=(",", ":"))
+    question = bench.query.to_json()
     fingerprint = bench.samples.fingerprint
     if found.ended == "complete" and _is_lasting(found, bench.query.own):
         store.record_answer(key, text, samples=fingerprint, question=question)
-    store.record_run(text, samples=fingerprint, question=question)
+    run = store.record_run(text, samples=fingerprint, question=question)
+    record_evaluations(store, found, query=bench.query, rows=rows_digest(given), run=run)
     if len(declared.pool) and bench.query.quality:
         record_frontier(hunt, found)
     return found
+
+
+def _completed(
+    found: Recommendation, declared: Declared, bench: Bench, n_examples: int
+) -> Recommendation:
+    """The answer with what is not stored, and with what it lacks that an earlier version stored."""
+    if found.details and not n_examples:
+        return found
+    from recommender.detailing import Givens, completed, lacks_details
+    from recommender.mistakes import examples_of
+
+    givens = Givens.again(declared, bench)
+    if lacks_details(found):
+        found = completed(found, givens, declared.own_data)
+    return replace(found, examples=examples_of(found, givens, n_examples, bench.query))
 
 
 def record_frontier(hunt: "Hunt", found: Recommendation) -> None:
@@ -195,6 +226,11 @@ def _conditions(bench: Bench) -> dict[str, object]:
     }
 
 
+ANSWER_VERSION = 2
+"""Changes when answers that are stored can be read no more; parts that are added later are filled
+in as they are read."""
+
+
 def answer_key(bench: Bench, declared: Declared) -> str:
     """Everything that an answer depends on."""
     keys = [bench.key(candidate) for candidate in declared.pool.candidates]
@@ -208,4 +244,4 @@ def answer_key(bench: Bench, declared: Declared) -> str:
     opened = declared.opened
     ledger: JSONValue = [opened.hash, list(opened.batch_ends)] if opened else None
     everything: JSONValue = [asked, ledger, keys, baseline, left_out, bench.conditions]
-    return digest([SCHEMA_VERSION, EVIDENCE_VERSION, everything])
+    return digest([ANSWER_VERSION, EVIDENCE_VERSION, everything])

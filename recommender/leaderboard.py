@@ -1,145 +1,355 @@
-"""What the store knows about a task and its rows, ranked; nothing is measured."""
+"""What the store knows about candidates on a set of rows, ranked; nothing is measured."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime
+from math import inf, isnan
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cache.errors import BadInput
+from cache.errors import BadInput, NotFound
+from cache.evaluations import SHOWN, DataSet, Evaluation, Limits
 from cache.measurements import Measurements
-from evaluators.candidate import Recipe
-from evaluators.hardware import machine
-from evaluators.labels import LabelMap, align
-from evaluators.measurement import CandidateFailed, Measurement, State
-from evaluators.plugins import task_method
-from evaluators.quality.score import quality
-from evaluators.samples import Samples
-from recommender.bench import conditions_key
-from recommender.evidence.verdict import Verdict
-from recommender.recommendation import SCHEMA_VERSION, Outcome, record
+from evaluators.measurement import Measurement
+from recommender.frontier import undominated
+from recommender.recommendation import Outcome, record
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas
+    from matplotlib.figure import Figure
+
+SCHEMA_VERSION = 3
+"""Of a leaderboard's JSON."""
+
+ID_DIGITS = 8
+SHOWN_DATA_SETS = 5
+
+SAME_EVERYWHERE = frozenset({"size_mb", "download_mb", "loaded_mb", "n_parameters"})
+SAME_UNITS = frozenset({"ratio", "rows"})
+"""What does not depend on the machine: these costs, and qualities and counts of rows."""
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an entry's figures come from.
+
+    Its quality was measured at `evaluated_at` (UTC) in `run` on the machine `evaluated_on`; its
+    timings and memory with `threads` on the machine `timed_on`, which is None where none are
+    known. `complete` says that all rows of its test were answered.
+    """
+
+    evaluated_at: str
+    evaluated_on: str
+    run: str
+    complete: bool
+    timed_on: str | None
+    threads: int
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Leaderboard:
-    """Evaluated candidates on one set of rows, the most accurate first, ties by size."""
+    """Evaluated candidates on one set of rows, the best first, ties by size.
+
+    Those that answered only some of the rows come after them, and what failed last. `origins` say
+    of each entry where its figures come from. `metric` is what they are ranked by, `fingerprint`
+    the digest of the rows, `machine` this one, whose timings are shown where there are some.
+    """
 
     task: str
     data: str
     n_rows: int
     entries: tuple[Outcome, ...]
+    metric: str = "accuracy"
+    fingerprint: str = ""
+    machine: str = ""
+    origins: tuple[Origin, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, data: Any, *, home: "Path | None" = None) -> "Leaderboard":
-        """What the store in `home` knows about labelled data (a path or an object)."""
+    def of(
+        cls,
+        task: str | None = None,
+        data: Any = None,  # a path, a Hub id, a data frame, ...: as `find` takes it
+        *,
+        fingerprint: str | None = None,
+        machine: str | None = None,
+        since: "str | date | None" = None,
+        home: Path | None = None,
+    ) -> "Leaderboard":
+        """What the store in `home` knows; see `recommender.leaderboard`."""
         from recommender.api import leaderboard
 
-        return leaderboard(data, home=home)
+        return leaderboard(
+            data, task=task, fingerprint=fingerprint, machine=machine, since=since, home=home
+        )
+
+    @property
+    def frontier(self) -> tuple[Outcome, ...]:
+        """The entries that no other beats in quality and size, and latency where comparable."""
+        return tuple(entry for entry in self.entries if entry.on_frontier)
+
+    @property
+    def machines(self) -> tuple[str, ...]:
+        """For each entry the machine that it was timed on, empty where that is this one."""
+        here = ("", self.machine)
+        timed = (origin.timed_on or "" for origin in self.origins)
+        return tuple(name if name not in here else "" for name in timed)
+
+    def __str__(self) -> str:
+        """The report that the command line prints."""
+        from recommender.reports.text import render
+
+        return render(self)
+
+    def __repr__(self) -> str:
+        return f"Leaderboard({self.task!r}, {self.data!r}, entries={len(self.entries)})"
+
+    def _repr_html_(self) -> str:
+        from recommender.reports.html import notebook
+
+        return notebook(self)
+
+    def plot(self, axis: str = "size_mb") -> "Figure":
+        """The quality against a cost, as a figure of matplotlib."""
+        from recommender.reports.drawing import frontier_figure
+
+        return frontier_figure(self, axis)
 
     def to_pandas(self) -> "pandas.DataFrame":
-        """One row a candidate."""
+        """One row a candidate, with where its figures come from."""
         import pandas
 
-        return pandas.DataFrame([record(entry) for entry in self.entries])
+        return pandas.DataFrame([record(entry) | origin for entry, origin in self._pairs()])
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values."""
         return {
+            "$schema": f"leaderboard-{SCHEMA_VERSION}.json",
             "schema_version": SCHEMA_VERSION,
             "task": self.task,
             "data": self.data,
+            "fingerprint": self.fingerprint,
             "n_rows": self.n_rows,
-            "entries": [entry.to_json() for entry in self.entries],
+            "metric": self.metric,
+            "machine": self.machine,
+            "entries": [entry.to_json() | origin for entry, origin in self._pairs()],
+            "notes": list(self.notes),
         }
 
     def to_json(self) -> str:
         """As JSON text with a `schema_version`."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
 
-
-def read_leaderboard(
-    store: Measurements,
-    samples: Samples,
-    *,
-    task: str,
-    label_map: Mapping[str, str] | None = None,
-    partial: bool = False,
-) -> Leaderboard:
-    """Every stored candidate of the task that answered some of these rows."""
-    if not task_method(task).labelled:
-        raise BadInput(f"no leaderboard yet for {task}, whose answers are no labels")
-    here = conditions_key(machine(), 1, samples.fingerprint)
-    entries = [
-        entry
-        for row in store.candidates()
-        if row["detail"].get("task") == task
-        and (entry := _entry(store, row, samples, label_map, here, partial=partial)) is not None
-    ]
-    entries.sort(key=_rank)
-    return Leaderboard(task, samples.name, samples.n, tuple(entries))
+    def _pairs(self) -> Iterator[tuple[Outcome, dict[str, Any]]]:
+        """Each entry with its origin as JSON; without one where the board was made by hand."""
+        origins = [asdict(origin) for origin in self.origins] or [{}] * len(self.entries)
+        return zip(self.entries, origins, strict=True)
 
 
-def _rank(entry: Outcome) -> tuple[bool, float, float, str]:
-    """Those that answered all rows first, then by accuracy, size and name."""
-    partial = "accuracy" not in entry.measurements
-    return (partial, -(entry.quality("accuracy") or 0.0), entry.value("size_mb") or 0.0, entry.name)
-
-
-def _entry(
-    store: Measurements,
-    row: Mapping[str, Any],
-    samples: Samples,
-    label_map: Mapping[str, str] | None,
-    here: str,
-    *,
-    partial: bool,
-) -> Outcome | None:
-    outputs = store.outputs(row["key"])
+def moment_of(since: str | date | None) -> str:
+    """A date or a time as the store has it, in UTC; BadInput for anything else."""
+    if since is None or since == "":
+        return ""
     try:
-        names = row["detail"]["labels"], row["detail"]["label2id"]
-        labels = align(*names, samples.labels, label_map, partial=partial)
-    except CandidateFailed:
-        return None
-    seen = [(r.label, labels.names[outputs[r.key]]) for r in samples.rows if r.key in outputs]
-    if not seen:
-        return None
-    figures = store.figures(row["key"], conditions=here)
-    costs = {f.name: Measurement(f.name, f.value, f.unit, f.n, f.low, f.high, f.note)
-             for f in figures.values()}  # fmt: skip
-    return _outcome(row, seen, labels, costs, samples)
+        found = since if isinstance(since, date) else datetime.fromisoformat(since)
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"'{since}' is no date; write for example 2026-11-22") from error
+    if not isinstance(found, datetime):
+        found = datetime(found.year, found.month, found.day)
+    moment = found if found.tzinfo else found.replace(tzinfo=UTC)
+    return moment.astimezone(UTC).isoformat(timespec="seconds")
 
 
-def _outcome(
-    row: Mapping[str, Any],
-    seen: Sequence[tuple[str, str | None]],
-    labels: LabelMap,
-    costs: Mapping[str, Measurement],
-    samples: Samples,
-) -> Outcome:
-    accuracy = quality(
-        "accuracy",
-        [answer for _, answer in seen],
-        [label for label, _ in seen],
-        labels=samples.labels,
-        positive=None,
+# ---------------------------------------------------------------------- which rows
+def read_leaderboard(
+    store: Measurements, limits: Limits, *, here: str, name: str = "the data"
+) -> Leaderboard:
+    """Every candidate that was evaluated on the newest rows within these limits.
+
+    `here` is this machine in words. `name` is how the rows were named, where they were.
+    NotFound where nothing was evaluated.
+    """
+    found = store.evaluations.data_sets(limits)
+    found = [data for data in found if data.rows == limits.fingerprint] or found
+    if not found:
+        raise NotFound(_nothing(store, limits, name))
+    if limits.fingerprint and len({data.rows for data in found}) > 1:
+        raise BadInput(
+            f"several start with {limits.fingerprint}: {_listed(found)}; give more of it"
+        )
+    data, evaluations = found[0], store.evaluations.of(found[0], limits)
+    board = _board(data, evaluations, here)
+    return replace(board, notes=(*_others(found), *board.notes))
+
+
+def _nothing(store: Measurements, limits: Limits, name: str) -> str:
+    """What is lacking, and what there is."""
+    every = store.evaluations.data_sets(Limits())
+    if not every:
+        return "nothing was evaluated yet; run 'recommender measure DATA' or 'recommender demo'"
+    if limits.machine and store.evaluations.data_sets(replace(limits, machine="")):
+        machines = "; ".join(store.evaluations.machines())
+        return f"nothing was evaluated on a machine like '{limits.machine}'; there are: {machines}"
+    if limits.since and store.evaluations.data_sets(replace(limits, since="")):
+        return f"nothing was evaluated since {limits.since}; name an earlier --since"
+    if limits.fingerprint:
+        start = f"nothing was evaluated on {name} {limits.fingerprint[:ID_DIGITS]}"
+        others = store.evaluations.data_sets(Limits(fingerprint=limits.fingerprint))
+        if limits.task and others:
+            return f"{start} for {limits.task}; name its task: --task {others[0].task}"
+        return f"{start}; evaluated were: {_listed(every)}"
+    tasks = ", ".join(sorted({data.task for data in every}))
+    return f"nothing was evaluated for {limits.task}; there are evaluations for {tasks}"
+
+
+def _listed(data_sets: Sequence[DataSet]) -> str:
+    shown = [_described(data) for data in data_sets[:SHOWN_DATA_SETS]]
+    more = len(data_sets) - len(shown)
+    return ", ".join([*shown, *([f"and {more} more"] if more else [])])
+
+
+def _described(data: DataSet) -> str:
+    """`reviews.csv (1a2b3c4d, text-classification, 300 rows)`."""
+    return f"{data.name} ({data.rows[:ID_DIGITS]}, {data.task}, {data.n_rows:,} rows)"
+
+
+def _others(found: Sequence[DataSet]) -> tuple[str, ...]:
+    if len(found) < 2:
+        return ()
+    return (
+        f"{found[0].name} ({found[0].rows[:ID_DIGITS]}) was evaluated last; for others name them "
+        f"or give --fingerprint: {_listed(found[1:])}",
     )
-    complete = len(seen) == samples.n
-    return Outcome(
-        model=row["model"],
-        revision=row["revision"],
-        source=row["source"],
-        recipe=Recipe.from_json(row["detail"]["recipe"]),
-        state=State.EVALUATED if complete else State.RACED_OUT,
-        verdict=Verdict.UNDECIDED,
-        reason="all rows answered" if complete else f"{len(seen)} of {samples.n} rows answered",
-        predicted_size_mb=costs["size_mb"].value if "size_mb" in costs else 0.0,
-        n_rows=len(seen),
-        n_wrong=sum(label != answer for label, answer in seen),
-        license=row["detail"].get("license"),
-        labels=labels,
-        measurements={**costs, "accuracy": accuracy} if complete else costs,
+
+
+# ---------------------------------------------------------------------- the entries
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An outcome with its origin, and its quality where more is better (NaN: not known)."""
+
+    outcome: Outcome
+    origin: Origin
+    score: float
+
+    @property
+    def rank(self) -> tuple[bool, bool, float, float, str]:
+        """What failed last, those with all rows first; by quality, size and name."""
+        size_mb = self.outcome.value("size_mb")
+        return (
+            self.outcome.state not in SHOWN,
+            not self.origin.complete,
+            inf if isnan(self.score) else -self.score,
+            inf if size_mb is None else size_mb,
+            self.outcome.name,
+        )
+
+
+def _board(data: DataSet, evaluations: Sequence[Evaluation], here: str) -> Leaderboard:
+    by_candidate = defaultdict(list)
+    for evaluation in evaluations:
+        by_candidate[evaluation.candidate].append(evaluation)
+    newest = max(evaluations, key=lambda e: (e.complete, e.evaluated_at))
+    metric = newest.ranking.metric
+    entries = [_entry(of_one, metric, here) for of_one in by_candidate.values()]
+    entries.sort(key=lambda entry: entry.rank)
+    front = _on_frontier(entries)
+    return Leaderboard(
+        task=data.task,
+        data=newest.data,
+        n_rows=data.n_rows,
+        entries=tuple(
+            replace(entry.outcome, on_frontier=at in front) for at, entry in enumerate(entries)
+        ),
+        metric=metric,
+        fingerprint=data.rows,
+        machine=here,
+        origins=tuple(entry.origin for entry in entries),
+        notes=_notes(entries, evaluations, here),
     )
+
+
+def _entry(evaluations: Sequence[Evaluation], metric: str, here: str) -> _Entry:
+    """One candidate: quality from whoever answered most, the newest of them; timings from here."""
+    best = max(evaluations, key=lambda e: (e.ranking.metric == metric, e.extent, e.evaluated_at))
+    timed = max(
+        (e for e in evaluations if _timings(e.outcome["measurements"])),
+        key=lambda e: (e.machine == here, -e.threads, e.evaluated_at),
+        default=None,
+    )
+    outcome = Outcome.from_json(best.outcome)
+    timings = _timings(timed.outcome["measurements"]) if timed else {}
+    untimed = {n: m for n, m in outcome.measurements.items() if not _is_timing(n, m.unit)}
+    measured = untimed | {name: Measurement(**m) for name, m in timings.items()}
+    claims = tuple(claim for claim in outcome.claims if claim.subject == metric)
+    quality = best.quality if best.ranking.metric == metric else None
+    sign = 1.0 if best.ranking.higher_is_better else -1.0
+    return _Entry(
+        replace(outcome, measurements=measured, claims=claims),
+        Origin(
+            evaluated_at=best.evaluated_at,
+            evaluated_on=best.machine,
+            run=best.run,
+            complete=best.complete and quality is not None,
+            timed_on=timed.machine if timed else None,
+            threads=(timed or best).threads,
+        ),
+        float("nan") if quality is None else sign * quality,
+    )
+
+
+def _timings(measurements: Mapping[str, Any]) -> dict[str, Any]:
+    """What depends on the machine, as JSON."""
+    return {name: m for name, m in measurements.items() if _is_timing(name, m["unit"])}
+
+
+def _is_timing(name: str, unit: str) -> bool:
+    return name not in SAME_EVERYWHERE and unit not in SAME_UNITS
+
+
+def _on_frontier(entries: Sequence[_Entry]) -> set[int]:
+    """The places that no other entry beats in quality and size.
+
+    In latency too, where all were timed on one machine with as many threads.
+    """
+    complete = [at for at, e in enumerate(entries) if e.origin.complete and not isnan(e.score)]
+    where = {(entries[at].origin.timed_on, entries[at].origin.threads) for at in complete}
+    costs = ("size_mb", "latency_p50_ms") if len(where) == 1 else ("size_mb",)
+    points = [
+        (-entries[at].score, *(_cost(entries[at].outcome, name) for name in costs))
+        for at in complete
+    ]
+    return {complete[place] for place in undominated(points)}
+
+
+def _cost(outcome: Outcome, name: str) -> float:
+    value = outcome.value(name)
+    return inf if value is None else value
+
+
+def _notes(
+    entries: Iterable[_Entry], evaluations: Sequence[Evaluation], here: str
+) -> tuple[str, ...]:
+    """What must be known before entries are compared."""
+    by_machine: dict[str, int] = defaultdict(int)
+    threads = set()
+    for entry in entries:
+        if entry.origin.timed_on is not None:
+            threads.add(entry.origin.threads)
+            by_machine[entry.origin.timed_on] += entry.origin.timed_on != here
+    notes = [
+        f"timings and memory of {n:,} {'candidate' if n == 1 else 'candidates'} are not this "
+        f"machine's but of: {machine}"
+        for machine, n in sorted(by_machine.items())
+        if n
+    ]
+    if len(threads) > 1:
+        told = ", ".join(map(str, sorted(threads)))
+        notes.append(f"timings were taken with different numbers of threads: {told}")
+    if len({evaluation.settings for evaluation in evaluations}) > 1:
+        notes.append(
+            "the rows were searched under several settings (options of the task, maps of labels, "
+            "positive labels); each candidate's newest evaluation is shown"
+        )
+    return tuple(notes)

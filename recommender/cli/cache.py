@@ -8,7 +8,6 @@ import click
 
 @click.group(
     "cache",
-    short_help="Show and prune what is remembered.",
     epilog="Example: recommender cache stats",
 )
 def command() -> None:

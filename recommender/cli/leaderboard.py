@@ -5,28 +5,46 @@ from typing import Any
 
 import click
 
-from recommender.cli.options import data_options, output_options, parse_label_map, show
+from recommender.cli import completers
+from recommender.cli.options import output_options, rows_options, show
 
 
 @click.command(
     "leaderboard",
-    short_help="Rank what was ever measured on these rows.",
     epilog="Example: recommender leaderboard reviews.csv -o board.md",
 )
-@data_options
+@click.argument("data", required=False, shell_complete=completers.files)
+@rows_options
+@click.option(
+    "--fingerprint",
+    metavar="PREFIX",
+    help="The start of the rows' digest, as reports show it, instead of DATA.",
+)
+@click.option(
+    "--machine",
+    metavar="TEXT",
+    help="Only what was evaluated on a machine whose description has this in it, as in 'Xeon'.",
+)
+@click.option(
+    "--since",
+    metavar="DATE",
+    help="Only what was evaluated since then (UTC), as in 2026-11-22 or 2026-11-22T18:00.",
+)
 @output_options
 def command(
-    data: str,
-    label_map: str | None,
+    data: str | None,
     form: str | None,
     output: Path | None,
     quiet: bool,
     verbose: bool,
-    **read: Any,  # how the rows are read: click hands the options of `leaderboard` over by name
+    **asked: Any,  # how rows are read, and the limits: click hands them over by name
 ) -> int:
-    """Rank all that was ever measured on the rows of DATA; measures nothing."""
+    """Rank all that was ever evaluated on the rows of DATA; measures nothing.
+
+    Without DATA, on the rows that were evaluated last, of --task if it is given. Quality counts
+    wherever it was measured; timings are this machine's where it has some.
+    """
     from recommender.api import leaderboard
 
-    board = leaderboard(data, label_map=parse_label_map(label_map), **read)
-    show(board, form, output, verbose=True)
+    show(leaderboard(data, **asked), form, output, verbose=True)
     return 0

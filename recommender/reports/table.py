@@ -74,7 +74,12 @@ def _reason_not_run(result: Recommendation, outcome: Outcome) -> str:
 
 
 def metric_of(result: Result) -> str:
-    """What the quality column shows: the first asked quality as it is claimed, else accuracy."""
+    """What the quality column shows: the first asked quality as it is claimed, else accuracy.
+
+    Of a leaderboard, what it is ranked by.
+    """
+    if isinstance(result, Leaderboard):
+        return clean(result.metric)
     if not isinstance(result, Recommendation):
         return "accuracy"
     claimed = (outcome.claims[0].subject for outcome in result.candidates if outcome.claims)

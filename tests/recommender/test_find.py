@@ -6,8 +6,10 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from cache.errors import BadInput, NotFound
@@ -15,6 +17,8 @@ from cache.measurements import Measurements
 from evaluators.samples import Row
 from recommender import Leaderboard, Recommendation, State, Verdict, find, measure, plan
 from recommender.bench import OutOfBudget
+from recommender.plugins import plugin
+from recommender.reports.json import schema
 
 Found = tuple[Recommendation, Path]
 
@@ -297,19 +301,29 @@ def test_accuracy_is_compared_with_a_baseline_row_by_row(
     assert answer.choice.claims[0].target == -0.05
 
 
-def test_floors_for_a_class_and_a_slice_are_conditions_of_one_candidate(
-    zoo: Path, rows: list[dict[str, str]], tmp_path: Path
-) -> None:
-    """Several floors hold together, with bounds at one common distance from the targets."""
+FLOORS = ("accuracy >= 0.8", "recall[positive] >= 0.7", "accuracy[half=1] >= 0.7")
+
+
+@pytest.fixture(scope="module")
+def floors(
+    zoo: Path, rows: list[dict[str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> Found:
+    """A search with floors for a class and a slice, and two of the rows that it got wrong."""
     sliced = [{**row, "half": str(at % 2)} for at, row in enumerate(rows)]
-    asked = ["accuracy >= 0.8", "recall[positive] >= 0.7", "accuracy[half=1] >= 0.7"]
+    home = tmp_path_factory.mktemp("floors")
     answer = find(
-        sliced, asked, models=["team/good"], sources=[f"folder:{zoo}"], backends=["onnxruntime"],
-        home=tmp_path,
+        sliced, FLOORS, models=["team/good"], sources=[f"folder:{zoo}"], backends=["onnxruntime"],
+        home=home, with_examples=2,
     )  # fmt: skip
+    return answer, home
+
+
+def test_floors_for_a_class_and_a_slice_are_conditions_of_one_candidate(floors: Found) -> None:
+    """Several floors hold together, with bounds at one common distance from the targets."""
+    answer, _ = floors
     assert answer.choice is not None
     claims = answer.choice.claims
-    assert [claim.subject for claim in claims] == [text.split(" ")[0] for text in asked]
+    assert [claim.subject for claim in claims] == [text.split(" ")[0] for text in FLOORS]
     distances = {round(claim.target - (claim.lower or 0.0), 6) for claim in claims}
     assert len(distances) == 1
     assert max(distances) <= 0
@@ -354,6 +368,12 @@ def test_an_approximate_metric_is_screened_and_certified_on_held_out_rows(
     again = find(rows, "f1_macro >= 0.8", **asked)  # type: ignore[arg-type]
     assert again.choice is not None
     assert again.choice.name == answer.choice.name
+    without_details(tmp_path)
+    recalled = find(rows, "f1_macro >= 0.8", **asked)  # type: ignore[arg-type]
+    assert recalled.details == again.details
+    assert recalled.details[again.choice.name].confusion is not None  # of the held-out rows
+    assert recalled.choice is not None
+    assert [flag.partition(":")[0] for flag in recalled.choice.flags] == ["approximate metric"]
     with pytest.raises(BadInput, match="one look"):
         find(rows, "f1_macro >= 0.7", **asked)  # type: ignore[arg-type]
 
@@ -388,6 +408,7 @@ def test_requirements_that_cannot_be_tested_are_refused_before_a_label_is_used(
 
 
 CARD = """---
+datasets: [stanfordnlp/sst2]
 model-index:
 - name: good
   results:
@@ -413,6 +434,8 @@ def test_results_on_the_rows_own_data_set_are_left_out_and_named(
     )  # fmt: skip
     said = " ".join(answer.notes)
     assert "not used, since earned on this data set: team/good: accuracy published on" in said
+    told = {flag for outcome in answer.candidates for flag in outcome.flags}
+    assert "contamination: its card names the data set 'stanfordnlp/sst2'" in told
 
 
 def test_without_an_answer_it_says_what_would_help(zoo: Path, data: Path, tmp_path: Path) -> None:
@@ -473,7 +496,118 @@ def test_the_answer_survives_its_json(found: Found) -> None:
     answer, _ = found
     back = Recommendation.from_json(answer.to_json())
     assert back == answer
-    assert json.loads(answer.to_json())["schema_version"] == 2
+    assert json.loads(answer.to_json())["schema_version"] == 3
+
+
+# ---------------------------------------------------------------------- details and examples
+def test_the_choice_is_shown_in_detail(found: Found) -> None:
+    """Its answers label by label, its scores, its single requests and its memory."""
+    answer, _ = found
+    assert answer.choice is not None
+    details = answer.details[answer.choice.name]
+    matrix = details.confusion
+    assert matrix is not None
+    assert sum(map(sum, matrix.counts)) == answer.choice.n_rows
+    n_right = sum(matrix.counts[at][at] for at in range(len(matrix.truths)))
+    assert answer.choice.n_rows - n_right == answer.choice.n_wrong
+    assert [each.n for each in details.classes] == [sum(row) for row in matrix.counts]
+    assert sum(each.n for each in details.calibration) == answer.choice.n_rows
+    assert list(details.latency_ms) == ["5", "25", "50", "75", "90", "95", "99"]
+    assert details.latency_ms["50"] == answer.choice.value("latency_p50_ms")
+    assert sorted(details.latency_ms.values()) == list(details.latency_ms.values())
+    assert sum(details.memory_mb.values()) == pytest.approx(answer.choice.value("peak_memory_mb"))
+
+
+def test_slices_that_are_asked_for_are_shown(floors: Found) -> None:
+    """Both halves, together all rows, with their quality and interval."""
+    answer, _ = floors
+    assert answer.choice is not None
+    slices = answer.details[answer.choice.name].slices
+    assert {(each.column, each.value) for each in slices} == {("half", "0"), ("half", "1")}
+    mean = sum(each.n * each.quality for each in slices) / sum(each.n for each in slices)
+    assert mean == pytest.approx(answer.choice.value("accuracy"))
+    claimed = answer.choice.claims[2].estimate
+    assert next(each.quality for each in slices if each.value == "1") == pytest.approx(claimed)
+
+
+def test_rows_are_shown_only_where_they_are_asked_for(
+    floors: Found, rows: list[dict[str, str]]
+) -> None:
+    """Wrong answers with their texts: in this answer and its JSON, and in no store."""
+    answer, home = floors
+    labels = {row["text"]: row["label"] for row in rows}
+    assert len(answer.examples) == 2
+    for example in answer.examples:
+        assert labels[example.text] == example.label
+        assert answer.choice is not None
+        assert example.answers[answer.choice.name] != example.label
+        assert example.text in answer.to_json()
+    with sqlite3.connect(home / "measurements.db") as connection:
+        stored = "".join(map(str, connection.execute("SELECT * FROM answers").fetchall()))
+        stored += "".join(map(str, connection.execute("SELECT * FROM runs").fetchall()))
+    assert answer.choice is not None
+    assert answer.choice.name in stored
+    assert not [text for text in labels if text in stored]
+
+
+@pytest.mark.parametrize("form", ["json", "text", "md", "csv", "html"])
+def test_no_report_has_a_row_by_itself(found: Found, rows: list[dict[str, str]], form: str) -> None:
+    """No text of the user's is in an answer, whatever its format."""
+    report = plugin("reports", form)(found[0], verbose=True)
+    assert "team/good" in report
+    assert not [row["text"] for row in rows if row["text"] in report]
+
+
+def test_examples_of_an_answer_from_memory(found: Found, zoo: Path, data: Path) -> None:
+    """They come from the stored answers; the stored answer stays without them."""
+    answer, home = found
+    asked = {"sources": [f"folder:{zoo}"], "home": home}
+    again = find(data, "accuracy >= 0.85", with_examples=3, **asked)  # type: ignore[arg-type]
+    assert again.from_memory
+    assert len(again.examples) == 3
+    assert replace(again, examples=(), plan=answer.plan) == answer.remembered()
+    assert find(data, "accuracy >= 0.85", **asked).examples == ()  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match="with_examples -1 must be 0 or more"):
+        find(data, "accuracy >= 0.85", with_examples=-1, **asked)  # type: ignore[arg-type]
+
+
+def without_details(home: Path) -> None:
+    """Makes the stored answers those of version 2."""
+    with sqlite3.connect(home / "measurements.db") as connection:
+        for key, text in connection.execute("SELECT key, answer FROM answers").fetchall():
+            old = json.loads(text) | {"schema_version": 2}
+            del old["details"], old["$schema"]
+            for outcome in [*old["candidates"], old["choice"]]:
+                del outcome["flags"]
+            connection.execute(
+                "UPDATE answers SET answer = ? WHERE key = ?", (json.dumps(old), key)
+            )
+
+
+def test_a_stored_answer_of_the_version_before_gets_its_details(
+    found: Found, zoo: Path, data: Path, tmp_path: Path
+) -> None:
+    """It had neither details nor warnings; both follow from what the store has."""
+    answer, home = found
+    copy = tmp_path / "home"
+    shutil.copytree(home, copy)
+    without_details(copy)
+    again = find(data, "accuracy >= 0.85", sources=[f"folder:{zoo}"], home=copy)
+    assert again.from_memory
+    assert again.details == answer.details
+    assert again.candidates == answer.candidates
+    assert again.choice is next(o for o in again.candidates if o == answer.choice)
+
+
+def test_the_json_of_an_answer_and_of_its_plan_follow_their_schemas(floors: Found) -> None:
+    """With examples too; any other shape is refused."""
+    answer, _ = floors
+    for result, name in ((answer, "recommendation-3.json"), (answer.plan, "plan-3.json")):
+        told = json.loads(plugin("reports", "json")(result, verbose=True))
+        assert told["$schema"] == name
+        validator = jsonschema.Draft202012Validator(schema(name))
+        validator.validate(told)
+        assert not validator.is_valid(told | {"extra": 1})
 
 
 def test_why_answers_for_each_candidate(found: Found) -> None:
@@ -495,11 +629,37 @@ def test_a_data_frame_has_a_row_a_candidate(found: Found) -> None:
 
 def test_the_leaderboard_measures_nothing(found: Found, data: Path) -> None:
     """What was evaluated is ranked from the store, the most accurate first."""
-    _, home = found
-    board = Leaderboard.of(data, home=home)
+    answer, home = found
+    board = Leaderboard.of(data=data, home=home)
     scores = [entry.value("accuracy") or 0.0 for entry in board.entries]
     assert board.entries[0].model == "team/good"
     assert scores == sorted(scores, reverse=True)
+    tried = {o.name for o in answer.candidates if o.n_rows or o.state is State.BAD_OUTPUT}
+    assert tried <= {entry.name for entry in board.entries}
+    assert board.fingerprint == answer.data["fingerprint"]
+    assert {origin.timed_on for origin in board.origins} <= {board.machine, None}
+
+
+def test_an_interrupted_search_is_on_the_leaderboard(
+    found: Found, zoo: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was known when it ended is kept as of every other run."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    home = shutil.copytree(found[1], tmp_path / "home")
+    monkeypatch.setattr("recommender.hunt.time_finalists", interrupted)
+    answer = find(
+        data, ["accuracy >= 0.84", "latency_p95_ms <= 1000"], models=["team/good"],
+        sources=[f"folder:{zoo}"], backends=["torch"], home=home,
+    )  # fmt: skip
+    assert answer.ended == "interrupted"
+    with Measurements(home / "measurements.db") as store:
+        newest = next(store.runs()).key
+    board = Leaderboard.of("text-classification", data, home=home)
+    runs = {e.name: o.run for e, o in zip(board.entries, board.origins, strict=True)}
+    assert {runs[o.name] for o in answer.candidates if o.n_rows} == {newest}
 
 
 def test_measure_needs_no_requirement(found: Found, zoo: Path, rows: list[dict[str, str]]) -> None:
