@@ -1,0 +1,365 @@
+"""What a figure shows: each candidate as a point of quality and cost."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from evaluators.measurement import State
+from recommender.leaderboard import Leaderboard
+from recommender.recommendation import NOT_RUN, Outcome, Recommendation
+from recommender.reports.figures import at_least
+from recommender.reports.table import (
+    SAME,
+    clean,
+    estimate_of,
+    figure,
+    metric_of,
+    quality_cell,
+    state_cell,
+)
+from recommender.requirement import ERRORS, Requirement
+
+Shown = Recommendation | Leaderboard
+Kind = Literal["choice", "frontier", "turned down", "failed", "not run", "baseline"]
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A cost that a figure can show: what it is called, and its unit."""
+
+    name: str
+    label: str
+    unit: str
+
+    @property
+    def title(self) -> str:
+        """`p95 latency (ms)`."""
+        return f"{self.label} ({self.unit})"
+
+
+AXES: Mapping[str, Axis] = MappingProxyType(
+    {
+        axis.name: axis
+        for axis in (
+            Axis("size_mb", "size", "MB"),
+            Axis("latency_p95_ms", "p95 latency", "ms"),
+            Axis("peak_memory_mb", "peak memory", "MB"),
+            Axis("energy_j", "energy per answer", "J"),
+            Axis("download_mb", "download", "MB"),
+        )
+    }
+)
+"""The costs that a figure can show, in the order in which a page offers them."""
+
+ENDED = (State.EVALUATED, State.RACED_OUT)
+"""How a candidate ends that was judged by its answers."""
+
+MOST: Mapping[str, int] = MappingProxyType({"turned down": 160, "failed": 60, "not run": 60})
+"""How many points of a kind one figure draws; of the other kinds it draws all."""
+
+LONGEST = 120
+"""Signs of a name or a reason in a label."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One candidate in a figure: `x` is its cost, `quality` None where it gave no answers.
+
+    `low` and `high` are the 95 % interval where one is known, `bound` is certified. `label` says
+    all of it in words, `short` is the name as a figure writes it. `tied` candidates cannot be told
+    from the choice on these rows.
+    """
+
+    name: str
+    x: float
+    quality: float | None
+    low: float | None
+    high: float | None
+    kind: Kind
+    label: str
+    bound: float | None = None
+    short: str = ""
+    tied: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a candidate is in a figure, before it is described."""
+
+    outcome: Outcome
+    x: float
+    quality: float | None
+    kind: Kind
+    tied: bool
+
+
+def outcomes_of(result: Shown) -> tuple[Outcome, ...]:
+    """The candidates of an answer, or the entries of a leaderboard."""
+    return result.candidates if isinstance(result, Recommendation) else result.entries
+
+
+def points_of(result: Shown, axis: str = "size_mb") -> list[Point]:
+    """Every candidate whose cost on this axis is known and above 0, in the pool's order.
+
+    Where the size was not measured, as of those that failed or were not run, it is the predicted
+    one. The baseline is one point, whether or not it is in the pool too.
+    """
+    metric = metric_of(result)
+    return [_point(result, axis, metric, place) for place in _places(result, axis, metric)]
+
+
+def drawn_points(result: Shown, axis: str = "size_mb") -> tuple[list[Point], int]:
+    """The points that one figure draws, and how many there are."""
+    metric = metric_of(result)
+    places = _places(result, axis, metric)
+    kept = thinned(places, rising=rises(metric))
+    return [_point(result, axis, metric, place) for place in kept], len(places)
+
+
+def available_axes(result: Shown) -> list[str]:
+    """The axes on which a candidate with a quality has a cost, in the order of `AXES`."""
+    metric = metric_of(result)
+    judged = [o for o in _each(result) if _quality(result, o, metric) is not None]
+    return [axis for axis in AXES if any(_cost(o, axis) is not None for o in judged)]
+
+
+def requirement_of(result: Shown) -> float | None:
+    """The bar of the first asked quality; None where none was asked, or it is not known yet."""
+    if not isinstance(result, Recommendation):
+        return None
+    claimed = (outcome.claims[0].target for outcome in result.candidates if outcome.claims)
+    asked = _asked(result)
+    if asked is None:
+        return None
+    return next(claimed, None if asked.of_baseline else asked.bound)
+
+
+def requirement_text(result: Shown) -> str:
+    """The first asked quality as it was asked: `accuracy >= 0.9`."""
+    asked = _asked(result) if isinstance(result, Recommendation) else None
+    return shortened(clean(str(asked)), 40) if asked else ""
+
+
+def limit_of(result: Shown, axis: str) -> float | None:
+    """The limit that was asked of the cost on this axis."""
+    if not isinstance(result, Recommendation):
+        return None
+    asked = map(Requirement.parse, result.plan.requirements)
+    return next((one.bound for one in asked if one.measure == axis), None)
+
+
+def rises(metric: str) -> bool:
+    """Whether more of what the figure shows is better; `1 - wer` rises, `wer` does not."""
+    return metric not in ERRORS
+
+
+def staircase(
+    points: Iterable[tuple[float, float]], *, rising: bool = True
+) -> list[tuple[float, float]]:
+    """Of costs and qualities, the best quality at most at each cost: its steps, costs rising.
+
+    >>> staircase([(1.0, 0.8), (2.0, 0.7), (3.0, 0.9)])
+    [(1.0, 0.8), (3.0, 0.9)]
+    """
+    sign = 1 if rising else -1
+    steps: list[tuple[float, float]] = []
+    for x, quality in sorted(points, key=lambda point: (point[0], -sign * point[1])):
+        if not steps or sign * quality > sign * steps[-1][1]:
+            steps.append((x, quality))
+    return steps
+
+
+def thinned(places: Sequence[Place], *, rising: bool = True) -> list[Place]:
+    """The places that one figure draws.
+
+    All of the choice, the frontier, the baseline, the ties and the best for each cost; of each
+    other kind at most `MOST`, evenly spread over those sorted by cost, the first and the last
+    included.
+    """
+    if len(places) <= min(MOST.values()):
+        return list(places)
+    known = [(place.x, place.quality) for place in places if place.quality is not None]
+    best = set(staircase(known, rising=rising))
+    dropped: set[int] = set()
+    for kind, most in MOST.items():
+        of_kind = [
+            at
+            for at, place in enumerate(places)
+            if place.kind == kind and not place.tied and (place.x, place.quality) not in best
+        ]
+        of_kind.sort(key=lambda at: places[at].x)
+        if len(of_kind) > most:
+            last = len(of_kind) - 1
+            kept = {of_kind[round(step * last / (most - 1))] for step in range(most)}
+            dropped.update(at for at in of_kind if at not in kept)
+    return [place for at, place in enumerate(places) if at not in dropped]
+
+
+def short_name(outcome: Outcome) -> str:
+    """`tweets-micro onnxruntime-int8`: the model's own name and the recipe."""
+    model = clean(outcome.model).rstrip("/").rpartition("/")[2]
+    return f"{shortened(model, LONGEST)} {shortened(clean(outcome.recipe.name), LONGEST)}"
+
+
+def in_two(short: str, most: int) -> tuple[str, str]:
+    """The model and the recipe of a short name, both in at most so many characters."""
+    model, _, recipe = short.rpartition(" ")
+    recipe = shortened(recipe, max(6, most // 2))
+    return shortened(model, max(6, most - len(recipe) - 1)), recipe
+
+
+def shortened(text: str, most: int) -> str:
+    """A text of at most so many characters, its middle left out where it is longer."""
+    if len(text) <= most:
+        return text
+    kept = most - 1
+    return f"{text[: kept - kept // 2]}…{text[len(text) - kept // 2 :]}"
+
+
+def _each(result: Shown) -> list[Outcome]:
+    """The candidates, and the baseline in place of its twin in the pool."""
+    if not isinstance(result, Recommendation) or result.baseline is None:
+        return list(outcomes_of(result))
+    baseline, choice = result.baseline, result.choice
+    if choice is not None and choice.name == baseline.name:
+        return list(result.candidates)
+    twins = [o for o in result.candidates if o.name == baseline.name and o.state in ENDED]
+    others = [o for o in result.candidates if o.name != baseline.name]
+    return [*others, twins[0] if twins else baseline]
+
+
+def _places(result: Shown, axis: str, metric: str) -> list[Place]:
+    best, tied = _best(result, axis, metric), _tied(result)
+    found = []
+    for outcome in _each(result):
+        x, quality = _cost(outcome, axis), _quality(result, outcome, metric)
+        if x is None:
+            continue
+        kind = _kind(result, outcome, is_best=quality is not None and best.get(x) == quality)
+        is_tied = kind != "choice" and any(_names(sentence, outcome.name) for sentence in tied)
+        found.append(Place(outcome, x, quality, kind, is_tied))
+    return found
+
+
+def _point(result: Shown, axis: str, metric: str, place: Place) -> Point:
+    outcome, quality = place.outcome, place.quality
+    low, high = _interval(outcome, metric, quality)
+    return Point(
+        name=clean(outcome.name),
+        x=place.x,
+        quality=quality,
+        low=low,
+        high=high,
+        kind=place.kind,
+        label=_label(result, place, axis, metric),
+        bound=outcome.lower if quality is not None and _claims(outcome, metric) else None,
+        short=short_name(outcome),
+        tied=place.tied,
+    )
+
+
+def _kind(result: Shown, outcome: Outcome, *, is_best: bool) -> Kind:
+    if isinstance(result, Recommendation):
+        if outcome is result.choice:
+            return "choice"
+        if result.baseline is not None and outcome.name == result.baseline.name:
+            return "baseline"
+    if outcome.state in NOT_RUN:
+        return "not run"
+    if outcome.state not in ENDED:
+        return "failed"
+    return "frontier" if outcome.on_frontier or is_best else "turned down"
+
+
+def _best(result: Shown, axis: str, metric: str) -> Mapping[float, float]:
+    """The steps of a leaderboard's frontier; a search has marked its own."""
+    if isinstance(result, Recommendation) or any(entry.on_frontier for entry in result.entries):
+        return {}
+    costs = [(_cost(o, axis), _quality(result, o, metric)) for o in result.entries]
+    known = [(x, quality) for x, quality in costs if x is not None and quality is not None]
+    return dict(staircase(known, rising=rises(metric)))
+
+
+def _tied(result: Shown) -> list[str]:
+    if not isinstance(result, Recommendation):
+        return []
+    return [sentence for sentence in result.ties if sentence.startswith("cannot be told apart")]
+
+
+def _names(sentence: str, name: str) -> bool:
+    return f": {name} and " in sentence or f" and {name} differ by " in sentence
+
+
+def _asked(result: Recommendation) -> Requirement | None:
+    asked = map(Requirement.parse, result.plan.requirements)
+    return next((one for one in asked if one.is_quality), None)
+
+
+def _cost(outcome: Outcome, axis: str) -> float | None:
+    """A measured cost; a logarithmic axis has no place for 0."""
+    found = outcome.value(axis)
+    if found is None and axis == "size_mb":
+        found = outcome.predicted_size_mb
+    return found if found is not None and found > 0 else None
+
+
+def _claims(outcome: Outcome, metric: str) -> bool:
+    return bool(outcome.claims) and clean(outcome.claims[0].subject) == metric
+
+
+def _quality(result: Shown, outcome: Outcome, metric: str) -> float | None:
+    """What the quality column shows; the baseline compared with itself is 1, or 0."""
+    if _claims(outcome, metric) or not outcome.claims:
+        found = estimate_of(outcome, metric)
+        if found is not None:
+            return found
+    if isinstance(result, Recommendation) and outcome is result.baseline:
+        of_itself = 1.0 if metric.endswith("/ baseline") else 0.0
+        return of_itself if metric.endswith(" baseline") else None
+    return None
+
+
+def _interval(
+    outcome: Outcome, metric: str, quality: float | None
+) -> tuple[float | None, float | None]:
+    """The 95 % interval of the quality; none where it is that of another quantity."""
+    measured = outcome.measurements.get(metric)
+    if measured is None or quality is None or abs(measured.value - quality) > SAME:
+        return None, None
+    return measured.low, measured.high
+
+
+def _label(result: Shown, place: Place, axis: str, metric: str) -> str:
+    """`tweets-micro onnxruntime-int8: accuracy 0.897 [0.883, 0.910], ..., the choice`."""
+    is_asked = isinstance(result, Recommendation) and bool(result.plan.requirements)
+    outcome, kind, quality = place.outcome, place.kind, place.quality
+    parts = [f"{metric} {_said(outcome, metric, quality)}" if quality is not None else ""]
+    if outcome.lower is not None and _claims(outcome, metric):
+        parts.append(f"certified {at_least(outcome.lower)}")
+    parts.append(_cost_said(outcome, axis))
+    if outcome.state not in ENDED or is_asked:
+        parts.append(state_cell(outcome))
+    if kind == "failed":
+        parts.append(shortened(clean(outcome.reason), LONGEST))
+    parts.append(
+        {"choice": "the choice", "frontier": "on the frontier", "baseline": "the baseline"}.get(
+            kind, ""
+        )
+    )
+    return f"{short_name(outcome)}: {', '.join(part for part in parts if part)}"
+
+
+def _said(outcome: Outcome, metric: str, quality: float) -> str:
+    is_known = _claims(outcome, metric) or not outcome.claims
+    found = quality_cell(outcome, metric) if is_known else "-"
+    return f"{quality:g}" if found == "-" else found
+
+
+def _cost_said(outcome: Outcome, axis: str) -> str:
+    """`0.186 MB`, `p95 latency 0.719 ms`, `predicted 0.32 MB`."""
+    shown, value = AXES[axis], outcome.value(axis)
+    if value is None:
+        return f"predicted {figure(_cost(outcome, axis))} {shown.unit}"
+    what = "" if axis == "size_mb" else f"{shown.label} "
+    return f"{what}{figure(value)} {shown.unit}"
