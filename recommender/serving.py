@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 from typing import Any, cast, overload
 
-from cache.errors import BadInput
+from cache.errors import BadInput, NotFound, SourceUnavailable
 from cache.key import JSONValue, canonical_json
 from cache.paths import Home
+from catalog.model import Model
 from catalog.protocols import Source
 from evaluators.artifact import artifact_folder
 from evaluators.candidate import Candidate
@@ -18,6 +19,7 @@ from evaluators.measurement import CandidateFailed, State
 from evaluators.plugins import backend, recipe_methods
 from evaluators.protocols import Answerer, Classifier
 from evaluators.reading.shapes import shape_of
+from evaluators.serving import Serving
 from evaluators.task import Task
 from evaluators.worker_process import Worker
 from recommender.builder import build, is_built
@@ -106,17 +108,55 @@ def ready(
     """The candidate behind an outcome, loaded from its artifact; built anew where that is gone."""
     if outcome.labels is None:
         raise BadInput(f"{outcome.name} was not evaluated, so it cannot be loaded")
-    with Shelf.open(home, [outcome.source]) as shelf:
-        model = shelf.model(f"{outcome.model}@{outcome.revision}")
-        candidate = Candidate(model, outcome.recipe, outcome.predicted_size_mb, 0.0)
-        settings = Task(**task)
-        if not is_built(home, candidate, settings):
-            _rebuild(candidate, shelf.sources[model.source], settings, home)
-        folder = artifact_folder(home.artifacts, candidate, settings)
-    loaded = backend(outcome.recipe.backend).load(folder, threads=threads)
-    if hasattr(loaded, "scores"):
-        return ReadyClassifier(cast(Classifier, loaded), outcome.labels, settings.name, folder)
-    return ReadyAnswerer(loaded, settings.name, folder)
+    settings = Task(**task)
+    folder = built(outcome, settings, home)
+    return loaded(folder, outcome.labels, settings.name, threads=threads)
+
+
+def loaded(
+    folder: Path, labels: LabelMap, task: str, *, threads: int
+) -> ReadyClassifier | ReadyAnswerer:
+    """The artifact in a folder, ready to be called."""
+    name = Serving.read(folder).backend
+    served = backend(name).load(folder, threads=threads)
+    if hasattr(served, "scores"):
+        return ReadyClassifier(cast(Classifier, served), labels, task, folder)
+    return ReadyAnswerer(served, task, folder)
+
+
+def built(outcome: Outcome, task: Task, home: Home) -> Path:
+    """The artifact of an outcome, built anew where it is gone.
+
+    Where it is there, neither the source nor the catalog is asked; but for links into a folder
+    of the user's, whose files may be others by now. Raises NotFound where the artifact is gone and
+    the model cannot be had again.
+    """
+    pinned = Model(outcome.model, outcome.revision, outcome.source)
+    candidate = Candidate(pinned, outcome.recipe, outcome.predicted_size_mb, 0.0)
+    folder = artifact_folder(home.artifacts, candidate, task)
+    is_there = is_built(home, candidate, task)
+    if is_there and not (outcome.source.startswith("folder:") and _has_links(folder)):
+        return folder
+    try:
+        with Shelf.open(home, [outcome.source]) as shelf:
+            model = shelf.model(f"{outcome.model}@{outcome.revision}")
+            if not is_there:
+                _rebuild(replace(candidate, model=model), shelf.sources[model.source], task, home)
+    except (NotFound, SourceUnavailable) as error:
+        raise NotFound(_gone(outcome, error)) from error
+    return folder
+
+
+def _has_links(folder: Path) -> bool:
+    return any(path.is_symlink() for path in folder.iterdir())
+
+
+def _gone(outcome: Outcome, error: Exception) -> str:
+    """Why nothing can be loaded or written, and what helps."""
+    return (
+        f"{outcome.name} cannot be had as it was measured: {str(error).rstrip('. ')}; put it back, "
+        "or run the search again"
+    )
 
 
 def _rebuild(candidate: Candidate, source: Source, task: Task, home: Home) -> None:
