@@ -9,6 +9,8 @@ STAMP := $(VENV)/installed
 
 demo: $(STAMP)
 	$(BIN)/recommender demo
+	mkdir -p build
+	$(BIN)/recommender demo --quiet -o build/demo-report.html
 
 test: $(STAMP)
 	$(BIN)/ruff format --check .

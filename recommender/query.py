@@ -22,18 +22,16 @@ from evaluators.quality.tasks import (
 from evaluators.reading.shapes import shape_of
 from evaluators.samples import Samples
 from evaluators.task import ANSWERS, LIKELIHOODS, SCORES, SEVERAL, TOP_K, Task
+from recommender.choices import DUPLICATES, MODES, SAMPLERS
 from recommender.evidence.conditions import CLASS_METRICS
 from recommender.plugins import check_installed, installed, unknown
 from recommender.requirement import COSTS, Requirement, at_any_k
-from recommender.search.contender import SAMPLERS
 
 if TYPE_CHECKING:
     from evaluators.quality.custom import Own
 
 DEFAULT_TASK = "text-classification"
 MAX_MODELS = 50
-DUPLICATES = ("drop", "keep")
-MODES = ("auto", "pool", "open")
 
 ALL_PLACES = sys.maxsize
 

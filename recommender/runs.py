@@ -1,11 +1,126 @@
 """Past searches, as they were answered."""
 
+import json
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
 from cache.errors import NotFound
 from cache.measurements import Measurements
-from recommender.recommendation import Claim, Outcome, Recommendation
+from cache.runs import RunPart
+from recommender.recommendation import Claim, Outcome, Plan, Recommendation
 from recommender.reports.figures import certified, on_units
+from recommender.reports.table import headline
 
 ID_DIGITS = 8
+LATEST = "latest"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """One search as it was answered; `id` has 64 hexadecimal digits, the time is UTC."""
+
+    id: str
+    result: Recommendation
+    answered_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What a list of searches shows of one; `answer` is its first sentence.
+
+    `choice` and `size_mb` are None where nothing was shown to be sufficient, or nothing was asked.
+    """
+
+    id: str
+    answered_at: str
+    task: str
+    data: str
+    fingerprint: str
+    requirement: str
+    n_rows: int
+    answer: str
+    choice: str | None
+    size_mb: float | None
+
+
+def stored_run(store: Measurements, prefix: str = "") -> StoredRun:
+    """The search whose id starts with `prefix`, or the newest; NotFound for none and for several.
+
+    `latest` is the newest as well.
+    """
+    asked = "" if prefix == LATEST else prefix.lower()
+    found = store.past.ids(prefix=asked, limit=2)
+    if not found:
+        raise NotFound(_no_run(prefix))
+    if asked and len(found) > 1:
+        raise NotFound(
+            f"several runs start with '{prefix}': {found[0]} and {found[1]} are two; "
+            "give more digits"
+        )
+    run = next(store.runs(prefix=found[0]))
+    return StoredRun(run.key, Recommendation.from_json(run.answer), run.answered_at)
+
+
+def _no_run(prefix: str) -> str:
+    if prefix in ("", LATEST):
+        return "no search is stored yet; run 'recommender find' or 'recommender demo' first"
+    is_id = re.fullmatch("[0-9a-f]{1,64}", prefix.lower())
+    what = "no stored run starts with" if is_id else "a run's id has hexadecimal digits only, not"
+    return f"{what} '{prefix}'; list the runs with: recommender report --list"
+
+
+def all_runs(store: Measurements, *, known: Collection[str] = ()) -> Iterator[RunSummary]:
+    """Every search in short, the newest first, without those of `known` ids."""
+    for part in store.past.parts(_PARTS, known=known):
+        yield _summary(store, part)
+
+
+_OF_PLAN = ("n_rows", "n_units", "n_candidates", "n_models", "delta", "seed", "minimize", "exact")
+_PARTS = {
+    **{name: f"$.plan.{name}" for name in _OF_PLAN},
+    "requirements": "$.plan.requirements",
+    "choice": "$.choice",
+    "task": "$.data.task.name",
+    "data": "$.data.name",
+    "fingerprint": "$.data.fingerprint",
+    "ended": "$.ended",
+}
+"""What a summary needs of an answer: its candidates, nearly all of its text, are left unread."""
+
+
+def _summary(store: Measurements, part: RunPart) -> RunSummary:
+    found = part.values
+    requirements = tuple(json.loads(found["requirements"]))
+    choice = Outcome.from_json(json.loads(found["choice"])) if found["choice"] else None
+    short = _in_short(found, requirements, choice)
+    return RunSummary(
+        id=part.key,
+        answered_at=part.answered_at,
+        task=str(found["task"]),
+        data=str(found["data"]),
+        fingerprint=str(found["fingerprint"]),
+        requirement=" and ".join(requirements),
+        n_rows=int(found["n_rows"]),
+        answer=headline(short if requirements else stored_run(store, part.key).result),
+        choice=choice.name if choice else None,
+        size_mb=choice.value("size_mb") if choice else None,
+    )
+
+
+def _in_short(found: Any, requirements: tuple[str, ...], choice: Outcome | None) -> Recommendation:
+    """As much of a result as its first sentence tells of."""
+    plan = {name: found[name] for name in _OF_PLAN} | {"exact": bool(found["exact"])}
+    return Recommendation(
+        plan=Plan(**plan, requirements=requirements, estimand=""),
+        choice=choice,
+        candidates=(choice,) if choice else (),
+        guarantee="",
+        ended=str(found["ended"]),
+        data={},
+        environment={},
+    )
 
 
 def explain_run(store: Measurements, model: str, *, run: str | None = None) -> str:

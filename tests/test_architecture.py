@@ -25,6 +25,7 @@ HOMES = {
         "catalog/sources",
         "evaluators/reading/hub.py",
         "recommender/cli/doctor.py",
+        "recommender/reports/card.py",
     },
     "sqlite_utils": {"cache/database.py"},
     "scipy": {"evaluators/quality", "evaluators/labelling"},
@@ -32,7 +33,10 @@ HOMES = {
     "py3langid": {"evaluators/reading/profile.py"},
     "soundfile": {"evaluators/media.py", "evaluators/reading"},
     "openvino": {"evaluators/backends/openvino.py", "evaluators/recipes"},
+    "matplotlib": {"recommender/reports"},
     "nncf": {"evaluators/recipes"},
+    "starlette": {"recommender/reports/site.py"},
+    "uvicorn": {"recommender/cli/serve.py"},
     "onnxruntime": {
         "evaluators/backends/onnxruntime.py",
         "evaluators/recipes",
@@ -43,6 +47,7 @@ HOMES = {
 
 HEAVY = (
     "torch", "transformers", "evaluate", "datasets", "optuna", "sqlite_utils", "huggingface_hub",
+    "matplotlib",
 )  # fmt: skip
 
 

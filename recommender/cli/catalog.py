@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cache.errors import BadInput
+from recommender.cli import completers
 from recommender.cli.catalog_options import (
     filter_options,
     names,
@@ -32,7 +33,6 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 
 @click.group(
     "catalog",
-    short_help="Crawl, list and show what exists.",
     epilog="Example: recommender catalog crawl --source folder:models",
 )
 def command() -> None:
@@ -46,6 +46,7 @@ def command() -> None:
     multiple=True,
     default=("text-classification",),
     show_default=True,
+    shell_complete=completers.tasks,
     help="A Hub pipeline tag, or 'all'. Repeatable.",
 )
 @click.option(
@@ -210,7 +211,7 @@ def list_command(form: str, **asked: Any) -> int:  # Any: click's options by nam
 
 
 @command.command("show", epilog="Example: recommender catalog show distilbert/my-model")
-@click.argument("model_id", metavar="MODEL[@REV]")
+@click.argument("model_id", metavar="MODEL[@REV]", shell_complete=completers.models)
 @sources_option
 def show_command(model_id: str, sources: tuple[str, ...]) -> int:
     """Show all that is known of one model, as JSON."""

@@ -9,6 +9,7 @@ import click
 
 from cache.errors import BadInput
 from recommender.amounts import parse_bytes, parse_count
+from recommender.cli import completers
 from recommender.cli.options import options
 
 if TYPE_CHECKING:
@@ -68,7 +69,12 @@ parameter_options = options(
 )
 
 filter_options = options(
-    click.option("--task", metavar="TASK", help="Only models with this Hub pipeline tag."),
+    click.option(
+        "--task",
+        metavar="TASK",
+        shell_complete=completers.tasks,
+        help="Only models with this Hub pipeline tag.",
+    ),
     sources_option,
     _many("--language", "languages", "CODE,...", "In any of these languages, as de,en."),
     _many("--license", "licenses", "NAME,...", "Under any of these licences, as apache-2.0,mit."),
@@ -96,7 +102,10 @@ filter_options = options(
     ),
     click.option("--search", metavar="WORDS", help="Words in ids, tags, summaries and labels."),
     click.option(
-        "--derived-from", metavar="ID", help="Tuned, distilled or quantised from it, at any remove."
+        "--derived-from",
+        metavar="ID",
+        shell_complete=completers.models,
+        help="Tuned, distilled or quantised from it, at any remove.",
     ),
     click.option("--trained-on", metavar="ID", help="Whose card names this data set."),
     click.option("--published-on", metavar="ID", help="With results on this data set in the card."),

@@ -5,13 +5,13 @@ import io
 import json
 import shutil
 import sys
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from recommender.amounts import in_short
 from recommender.reports.csv import FORMULA_STARTS
 from recommender.reports.table import clean
+from recommender.reports.widths import columns, shortened
 
 if TYPE_CHECKING:
     from catalog.model import Model
@@ -23,7 +23,6 @@ LEAST = {"model": 28, "params": 6, "size_mb": 7, "downl.": 6, "licence": 10, "la
 
 GAP = 2
 PLAIN_WIDTH = 80
-CUT = ".."
 
 
 def width_of_output() -> int | None:
@@ -69,36 +68,6 @@ def _fitted(name: str, cell: str, width: int) -> str:
     cut = shortened(cell, width, in_the_middle=name == "model")
     space = " " * (width - columns(cut))
     return space + cut if name in RIGHT else cut + space
-
-
-def shortened(text: str, width: int, *, in_the_middle: bool = False) -> str:
-    """At most `width` columns of a text, with `..` where some is missing.
-
-    >>> shortened("distilbert/distilbert-base-uncased", 20, in_the_middle=True)
-    'distilber..e-uncased'
-    """
-    if columns(text) <= width:
-        return text
-    kept = max(width - len(CUT), 0)
-    tail = kept // 2 if in_the_middle else 0
-    return _start(text, kept - tail) + CUT + _start(text[::-1], tail)[::-1]
-
-
-def _start(text: str, width: int) -> str:
-    """As many characters from the start as fit."""
-    end = used = 0
-    while end < len(text) and used + columns(text[end]) <= width:
-        used += columns(text[end])
-        end += 1
-    return text[:end]
-
-
-def columns(text: str) -> int:
-    """How many columns of a terminal a text takes; East Asian characters take two."""
-    if text.isascii():
-        return len(text)
-    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
-    return len(text) + wide - sum(unicodedata.combining(letter) > 0 for letter in text)
 
 
 def summary(model: "Model") -> dict[str, object]:

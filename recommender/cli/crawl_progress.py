@@ -6,9 +6,9 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, TextIO
 
-from recommender.cli.catalog_table import shortened
 from recommender.costs import in_words
 from recommender.reports.table import clean
+from recommender.reports.widths import shortened
 
 if TYPE_CHECKING:
     from catalog.crawl import CrawlProgress

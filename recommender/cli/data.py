@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from recommender.cli import completers
 from recommender.cli.options import format_option, rows_options
 
 if TYPE_CHECKING:
@@ -26,10 +27,9 @@ MOST_ROWS = 100_000
 
 @click.command(
     "data",
-    short_help="Show what is understood of a data set.",
     epilog="Example: recommender data reviews.csv",
 )
-@click.argument("source", metavar="FILE")
+@click.argument("source", metavar="FILE", shell_complete=completers.files)
 @rows_options
 @click.option("--group", metavar="COLUMN", help="Rows of one value are one draw and not several.")
 @click.option(

@@ -20,7 +20,6 @@ The same for your own data:
 
 @click.command(
     "demo",
-    short_help="Run a real search offline, on models that come along.",
     epilog="Example: recommender demo",
 )
 @output_options

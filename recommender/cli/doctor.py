@@ -7,7 +7,7 @@ import click
 EXTRAS = {"onnx": ("onnx", "onnxruntime", "onnxscript"), "openvino": ("openvino", "nncf")}
 
 
-@click.command("doctor", short_help="Check the installation.", epilog="Example: recommender doctor")
+@click.command("doctor", epilog="Example: recommender doctor")
 def command() -> int:
     """Check the installation: libraries, stores, the Hub's settings, and the worker's isolation."""
     problems = [*_libraries(), *_stores(), *_hub(), *_worker()]

@@ -5,18 +5,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from recommender.choices import MODES, SAMPLERS
+from recommender.cli import completers
 from recommender.cli.options import (
     candidate_options,
     data_options,
     evidence_options,
+    examples_option,
     metric_options,
     output_options,
     parse_label_map,
     show,
     typed_command,
 )
-from recommender.query import MODES
-from recommender.search.contender import SAMPLERS
 
 if TYPE_CHECKING:
     from recommender.recommendation import Recommendation
@@ -28,7 +29,6 @@ EXIT_SIGNALS = {"interrupted": 130, "terminated": 143}
 
 @click.command(
     "find",
-    short_help="Find the smallest sufficient model for labelled rows.",
     epilog='Example: recommender find reviews.csv --require "accuracy >= 0.90" '
     '--require "latency_p95_ms <= 20"',
 )
@@ -45,6 +45,7 @@ EXIT_SIGNALS = {"interrupted": 130, "terminated": 143}
 @click.option(
     "--baseline",
     metavar="MODEL",
+    shell_complete=completers.models,
     help="The model, as it is in fp32, that 'baseline' means. Not in the open mode.",
 )
 @click.option(
@@ -82,6 +83,7 @@ EXIT_SIGNALS = {"interrupted": 130, "terminated": 143}
 @metric_options
 @evidence_options
 @candidate_options
+@examples_option
 @output_options
 def command(
     data: str,
@@ -107,7 +109,7 @@ def command(
     mapped = parse_label_map(label_map)
     asked["metrics"] = (*metrics, *metric_files)
     if dry_run:
-        budgets = ("time_limit_s", "explore")
+        budgets = ("time_limit_s", "explore", "with_examples")
         wanted = {name: value for name, value in asked.items() if name not in budgets}
         show(
             plan(data, label_map=mapped, progress=not quiet, **wanted),

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from recommender.cli import completers
 from recommender.cli.options import format_option
 
 if TYPE_CHECKING:
@@ -14,14 +15,14 @@ EXIT_NONE_FITS = 1
 
 @click.command(
     "fits",
-    short_help="Does a model fit on this machine?",
     epilog="Example: recommender fits distilbert/my-model",
 )
-@click.argument("model")
+@click.argument("model", shell_complete=completers.models)
 @click.option(
     "--task",
     default="text-classification",
     show_default=True,
+    shell_complete=completers.tasks,
     help="What must be done: a Hub pipeline tag.",
 )
 @click.option(
@@ -31,6 +32,7 @@ EXIT_NONE_FITS = 1
     default=("hub",),
     show_default=True,
     metavar="hub|folder:PATH",
+    shell_complete=completers.sources,
     help="Where the model is looked for. Repeatable.",
 )
 @click.option(
@@ -38,6 +40,7 @@ EXIT_NONE_FITS = 1
     "backends",
     multiple=True,
     metavar="NAME",
+    shell_complete=completers.backends,
     help="Only this runtime: torch, onnxruntime, openvino. Repeatable.",
 )
 @format_option

@@ -9,6 +9,7 @@ from recommender.cli.options import (
     candidate_options,
     data_options,
     evidence_options,
+    examples_option,
     metric_options,
     output_options,
     parse_label_map,
@@ -19,13 +20,13 @@ from recommender.cli.options import (
 
 @click.command(
     "measure",
-    short_help="Measure every candidate on every row.",
     epilog="Example: recommender measure reviews.csv --model distilbert/my-model",
 )
 @data_options
 @metric_options
 @evidence_options
 @candidate_options
+@examples_option
 @output_options
 def command(
     form: str | None,

@@ -1,8 +1,6 @@
 """The options that several commands share."""
 
-import json
 import os
-import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,12 +9,21 @@ from typing import Any, TypeVar
 import click
 
 from cache.errors import BadInput
-from recommender.query import DUPLICATES
+from recommender.choices import DUPLICATES
+from recommender.cli import completers
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-FORMATS = ("text", "json", "md", "csv")
-SUFFIXES = {".txt": "text", ".json": "json", ".md": "md", ".csv": "csv"}
+SUFFIXES = {
+    ".txt": "text",
+    ".html": "html",
+    ".md": "md",
+    ".json": "json",
+    ".csv": "csv",
+    ".svg": "svg",
+    ".png": "png",
+}
+FORMATS = tuple(SUFFIXES.values())
 
 
 def options(*given: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -32,10 +39,10 @@ def options(*given: Callable[[Command], Command]) -> Callable[[Command], Command
 
 def _megabytes(context: click.Context, option: click.Parameter, given: str | None) -> float | None:
     """A size in MB; a bare number is one."""
-    from recommender.amounts import parse_bytes
-
     if given is None:
         return None
+    from recommender.amounts import parse_bytes
+
     try:
         return float(given)
     except ValueError:
@@ -59,6 +66,8 @@ def _task_options(
 
 
 def _value(text: str) -> Any:
+    import json
+
     try:
         return json.loads(text)
     except ValueError:
@@ -89,6 +98,7 @@ rows_options = options(
     click.option(
         "--task",
         metavar="TASK",
+        shell_complete=completers.tasks,
         help="What must be done: a Hub pipeline tag. Guessed by default, and said.",
     ),
     click.option(
@@ -116,7 +126,7 @@ rows_options = options(
 )
 
 data_options = options(
-    click.argument("data"),
+    click.argument("data", shell_complete=completers.files),
     rows_options,
     click.option(
         "--label-map",
@@ -144,6 +154,7 @@ candidate_options = options(
         "models",
         multiple=True,
         metavar="ID[@REV]",
+        shell_complete=completers.models,
         help="Look at this model only. Repeatable.",
     ),
     click.option(
@@ -153,6 +164,7 @@ candidate_options = options(
         default=("hub",),
         show_default=True,
         metavar="hub|folder:PATH",
+        shell_complete=completers.sources,
         help="Where models are listed. Repeatable.",
     ),
     click.option(
@@ -160,6 +172,7 @@ candidate_options = options(
         "backends",
         multiple=True,
         metavar="NAME",
+        shell_complete=completers.backends,
         help="Only this runtime: torch, onnxruntime, openvino. Repeatable.",
     ),
     click.option(
@@ -219,6 +232,7 @@ metric_options = options(
         "metrics",
         multiple=True,
         metavar="NAME",
+        shell_complete=completers.metrics,
         help="Measure this quality too: a metric's name, or OWNER/NAME of one on the Hub, which is "
         "somebody's code. Repeatable.",
     ),
@@ -227,6 +241,7 @@ metric_options = options(
         "metric_files",
         multiple=True,
         metavar="FILE.py:FUNCTION",
+        shell_complete=completers.files,
         help="A metric of your own, which --require can name then: a function, or the path of a "
         "module of evaluate. NAME=FILE.py:FUNCTION calls it so. Repeatable.",
     ),
@@ -259,6 +274,14 @@ evidence_options = options(
         metavar="COLUMN",
         help="Rows of one value, such as a customer, are one draw and not several.",
     ),
+)
+
+examples_option = click.option(
+    "--with-examples",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Show at most N rows that the answer gets wrong, with their texts. None by default.",
 )
 
 output_options = options(
@@ -297,33 +320,49 @@ def parse_label_map(text: str | None) -> dict[str, str]:
 
 def typed_command() -> str:
     """The command line as it can be typed again."""
+    import shlex
+
     return shlex.join(["recommender", *sys.argv[1:]])
 
 
-def _echo(rendered: str, *, bold: bool) -> None:
-    """To stdout, the first paragraph in bold on a terminal (unless NO_COLOR is set)."""
-    first, gap, rest = rendered.partition("\n\n")
-    if bold and not os.environ.get("NO_COLOR"):
-        first = click.style(first, bold=True)
-    text = first + gap + rest
-    click.echo(text, nl=not text.endswith("\n"))
+def format_of(form: str | None, output: Path | None) -> str:
+    """The named format, else that of the file's suffix, else text; BadInput for another suffix."""
+    if form or output is None or not output.suffix:
+        return form or "text"
+    found = SUFFIXES.get(output.suffix.lower())
+    if found is None:
+        known = ", ".join(SUFFIXES)
+        raise BadInput(f"'{output.suffix}' of {output} is no format; use {known}, or --format")
+    return found
 
 
 def show(result: Any, form: str | None, output: Path | None, *, verbose: bool = False) -> None:
     """Render a result to stdout, or whole or not at all to a file."""
     from recommender.plugins import plugin
 
-    chosen = form or (SUFFIXES.get(output.suffix.lower(), "text") if output else "text")
+    chosen = format_of(form, output)
     wide = verbose or output is not None
-    rendered: str = plugin("reports", chosen)(result, verbose=wide)
+    rendered: str | bytes = plugin("reports", chosen)(result, verbose=wide)
     if output is None:
-        _echo(rendered, bold=chosen == "text" and sys.stdout.isatty())
+        _echo(rendered, is_text=chosen == "text")
         return
-    temporary = output.with_name(f".{output.name}.part")
-    try:
-        temporary.write_text(rendered if rendered.endswith("\n") else rendered + "\n", "utf-8")
-        temporary.replace(output)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise BadInput(f"cannot write {output}: {error.strerror}; name another file") from error
+    from recommender.reports.files import write_whole
+
+    write_whole(output, rendered)
     click.echo(f"wrote {output}", err=True)
+
+
+def _echo(rendered: str | bytes, *, is_text: bool) -> None:
+    """To stdout; text with colours where these are wanted."""
+    from recommender.cli.colours import painted, wanted
+
+    if isinstance(rendered, bytes):
+        if sys.stdout.isatty():
+            raise BadInput("a picture is no text for a terminal; name a file with -o FILE")
+        click.echo(rendered, nl=False)
+        return
+    coloured = is_text and wanted(sys.stdout, os.environ)
+    text = painted(rendered) if coloured else rendered
+    encoding = sys.stdout.encoding or "utf-8"
+    text = text.encode(encoding, "replace").decode(encoding)
+    click.echo(text, nl=not text.endswith("\n"), color=coloured)

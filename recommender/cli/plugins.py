@@ -5,7 +5,6 @@ import click
 
 @click.command(
     "plugins",
-    short_help="List what is installed at each seam.",
     epilog="Example: recommender plugins",
 )
 def command() -> int:

@@ -2,15 +2,19 @@
 
 import click
 
+from recommender.cli import completers
+
 
 @click.command(
     "why",
-    short_help="Why a model was chosen or turned down.",
     epilog="Example: recommender why distilbert",
 )
-@click.argument("model")
+@click.argument("model", shell_complete=completers.searched_models)
 @click.option(
-    "--run", "run", metavar="ID", help="Another search than the newest: the first digits of its id."
+    "--run",
+    metavar="ID",
+    shell_complete=completers.runs,
+    help="Another search than the newest: the first digits of its id.",
 )
 def command(model: str, run: str | None) -> None:
     """Say of each candidate of MODEL (a part of its name is enough) what became of it and why.

@@ -1,17 +1,16 @@
 """Plain text for the terminal."""
 
 import shutil
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from math import inf
 from textwrap import fill
 
 from recommender.leaderboard import Leaderboard
 from recommender.recommendation import Outcome, Plan, Recommendation
 from recommender.reports.table import (
-    HEADER,
     LEGEND,
     Result,
-    cells,
     clean,
     estimate_of,
     headline,
@@ -21,8 +20,11 @@ from recommender.reports.table import (
     tried,
     why_not_run,
 )
+from recommender.reports.terminal_table import terminal_table
 
 SHOWN_LEFT_OUT = 5
+LEAST_WIDTH, PROSE_WIDTH = 60, 100
+LEAST_POINTS = 4
 
 
 def render(result: Result, *, verbose: bool = False) -> str:
@@ -30,46 +32,87 @@ def render(result: Result, *, verbose: bool = False) -> str:
     if isinstance(result, Plan):
         return _plan(result, verbose=verbose)
     if isinstance(result, Leaderboard):
-        title = f"{clean(result.data)}: {result.n_rows:,} rows, {len(result.entries)} candidates"
-        return "\n\n".join([title, _table(result, result.entries)])
-    parts = [
-        _wrap(headline(result)),
-        _table(result, _shown(result, verbose=verbose)),
-    ]
+        return _leaderboard(result)
+    shown = _shown(result, verbose=verbose)
+    parts = [_wrap(headline(result)), _table(result, shown)]
+    if verbose or sys.stdout.isatty():
+        parts.append(_plot(result))
+    is_long = verbose or result.choice is None
+    parts.append(_flags(shown if is_long else [o for o in shown if o is result.choice]))
     parts += [_turned_down(result, verbose=verbose), _wrap(f"Guarantee: {result.guarantee}.")]
-    parts += [_search(result), _choice(result), _notes(result), _reproduce(result)]
+    parts += [_search(result), _choice(result)]
+    parts.append(_list("Answered wrongly:", (each.sentence for each in result.examples)))
+    parts += [_notes(result), _reproduce(result)]
     return "\n\n".join(part for part in parts if part)
 
 
-def _wrap(text: str, indent: str = "") -> str:
-    return fill(clean(text), width=_width(), subsequent_indent=indent, break_on_hyphens=False)
+def _leaderboard(board: Leaderboard) -> str:
+    title = f"{board.data}: {board.n_rows:,} rows, {len(board.entries)} candidates"
+    parts = [_wrap(title), _table(board, board.entries), _flags(board.entries)]
+    parts.append(_list("Notes:", board.notes))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _wrap(text: str, indent: str = "", *, start: str = "") -> str:
+    """Lines of at most the width; a name is never broken. `start` stands before the first."""
+    return fill(
+        clean(text),
+        width=min(PROSE_WIDTH, _width()),
+        initial_indent=start,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
 
 
 def _wrap_line(text: str) -> str:
     """One line of a list."""
-    return _wrap(f"  {clean(text)}", "    ")
+    return _wrap(text, "    ", start="  ")
 
 
 def _width() -> int:
-    return min(100, max(60, shutil.get_terminal_size((100, 24)).columns))
+    """Columns of the terminal; what is no terminal has as many as are needed."""
+    return max(LEAST_WIDTH, shutil.get_terminal_size((sys.maxsize, 24)).columns)
 
 
-def _table(result: Result, outcomes: Sequence[Outcome]) -> str:
+def _table(result: Recommendation | Leaderboard, outcomes: Sequence[Outcome]) -> str:
     if not outcomes:
         return ""
-    metric = metric_of(result)
-    rows = [tuple(metric if h == "quality" else h for h in HEADER)]
-    rows += [cells(result, outcome, metric) for outcome in outcomes]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
-    numeric = range(4, 8)
-    lines = [
-        " ".join(
-            cell.rjust(width) if column in numeric else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-    return "\n".join([*lines, LEGEND] if isinstance(result, Recommendation) else lines)
+    lines, remarks = terminal_table(result, outcomes, _width())
+    legend = LEGEND.replace("\n", "   ").split("   ") if isinstance(result, Recommendation) else []
+    return "\n".join([*lines, *_flowing([*legend, *remarks])])
+
+
+def _flowing(parts: Iterable[str]) -> list[str]:
+    """Short remarks, as many in a line as fit."""
+    width = min(PROSE_WIDTH, _width())
+    lines: list[str] = []
+    for part in parts:
+        joined = f"{lines[-1]}   {part}" if lines else part
+        if lines and len(joined) <= width:
+            lines[-1] = joined
+        else:
+            lines += _wrap(part, "  ").split("\n")
+    return lines
+
+
+def _plot(result: Recommendation) -> str:
+    """The candidates as points, where there are enough of them to see something."""
+    from recommender.reports.points import points_of
+    from recommender.reports.terminal_plot import terminal_plot
+
+    n_points = sum(point.quality is not None for point in points_of(result))
+    return terminal_plot(result, min(PROSE_WIDTH, _width())) if n_points >= LEAST_POINTS else ""
+
+
+def _flags(outcomes: Iterable[Outcome]) -> str:
+    """What a reader should be warned of, a line each."""
+    return _list("Flags:", (f"{o.name}: {flag}" for o in outcomes for flag in o.flags))
+
+
+def _list(title: str, lines: Iterable[str]) -> str:
+    body = [_wrap(line, "    ", start="  - ") for line in lines]
+    return "\n".join([title, *body]) if body else ""
 
 
 def _shown(result: Recommendation, *, verbose: bool) -> list[Outcome]:
@@ -87,7 +130,7 @@ def _turned_down(result: Recommendation, *, verbose: bool) -> str:
     lines = _each(result) if verbose else _by_model(result)
     if not_run := why_not_run(result):
         lines.append(_wrap_line(not_run))
-    left_out = [f"  {clean(n)}: {s}: {clean(r)}" for n, s, r in result.plan.left_out]
+    left_out = [_wrap_line(f"{n}: {s}: {r}") for n, s, r in result.plan.left_out]
     more = len(left_out) - SHOWN_LEFT_OUT
     if more > 0 and not verbose:
         left_out = [*left_out[:SHOWN_LEFT_OUT], f"  and {more} more (all with -v)"]
@@ -97,7 +140,7 @@ def _turned_down(result: Recommendation, *, verbose: bool) -> str:
 
 
 def _each(result: Recommendation) -> list[str]:
-    return [f"  {clean(o.name)}: {clean(o.reason)}" for o in result.turned_down]
+    return [_wrap_line(f"{o.name}: {o.reason}") for o in result.turned_down]
 
 
 def _by_model(result: Recommendation) -> list[str]:
@@ -132,13 +175,15 @@ def _choice(result: Recommendation) -> str:
     if choice is None:
         return ""
     labels = choice.labels.sentence if choice.labels and choice.labels.names else ""
-    lines = [
-        f"Choice    {choice.name}",
-        f"Revision  {choice.revision} from {choice.source}",
-        _wrap(f"Labels    {labels}", " " * 10) if labels else "",
-        f"Licence   {choice.license or 'unknown'}",
-    ]
-    return "\n".join(clean(line) for line in lines if line)
+    facts = {
+        "Choice": choice.name,
+        "Revision": f"{choice.revision} from {choice.source}",
+        "Labels": labels,
+        "Licence": choice.license or "unknown",
+    }
+    return "\n".join(
+        _wrap(fact, " " * 10, start=f"{name:10}") for name, fact in facts.items() if fact
+    )
 
 
 def _notes(result: Recommendation) -> str:
@@ -148,9 +193,7 @@ def _notes(result: Recommendation) -> str:
     measured = f"timings{when}: single requests on {threads} thread(s) of {machine}"
     remembered = ["answered from memory: nothing was loaded"] if result.from_memory else []
     lines = [*result.notes, *([measured, *remembered] if result.candidates else [])]
-    if not lines:
-        return ""
-    return "\n".join(["Notes:", *(_wrap(f"  - {line}", "    ") for line in lines)])
+    return _list("Notes:", lines)
 
 
 def _reproduce(result: Recommendation) -> str:
@@ -159,8 +202,8 @@ def _reproduce(result: Recommendation) -> str:
 
 def _plan(plan: Plan, *, verbose: bool) -> str:
     lines = [_wrap(f"Plan: {plan.sentence()}.", "  ")]
-    lines += [line if name == "Cost" else _wrap(line, "  ") for name, line in plan_lines(plan)]
-    lines += [f"  {clean(name)}: {size:.3g} MB predicted" for name, size in plan.candidates]
+    lines += [_wrap(line, "  ") for _, line in plan_lines(plan)]
+    lines += [_wrap_line(f"{name}: {size:.3g} MB predicted") for name, size in plan.candidates]
     if plan.left_out:
         lines.append(f"Left out ({len(plan.left_out)}):")
         lines += [_wrap_line(f"{n}: {state}: {why}") for n, state, why in plan.left_out]

@@ -4,9 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 
-SAMPLERS = ("cheapest", "tpe", "gp", "nsga2", "random")
-"""Who may propose the next contender; all but the first are Optuna's, for comparison."""
-
 LEAST_CHANCE = 0.05
 """Below this chance to be certified a contender is raced out. With 0.15 a fifth of the work would
 be saved, and 2 to 8 answers in 100 lost."""

@@ -12,7 +12,8 @@ from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
 from cache.errors import BadInput
-from recommender.search.contender import SAMPLERS, Contender, Ending, Standing
+from recommender.choices import SAMPLERS
+from recommender.search.contender import Contender, Ending, Standing
 from recommender.search.logbook import PARAMETER, Logbook, sign, violation
 from recommender.search.policy import Policy
 from recommender.search.sampler import CheapestSufficient

@@ -55,6 +55,23 @@ def test_why_explains_a_model_from_the_newest_search(run: Run, found: Found) -> 
     assert "is in none of" in err
 
 
+def test_examples_are_in_the_output_that_asks_for_them(
+    run: Run, found: Found, zoo: Path, data: Path
+) -> None:
+    """At most so many wrong answers; less than none is refused."""
+    asked = ("find", data, "-r", "accuracy >= 0.85", "--source", f"folder:{zoo}", "-q")
+    code, out, _ = run(*asked, "--with-examples", 2, "--format", "json", home=found[1])
+    assert code == 0
+    told = json.loads(out)
+    assert len(told["examples"]) == 2
+    assert all(each["text"] in data.read_text("utf-8") for each in told["examples"])
+    _, out, _ = run(*asked, "--format", "json", home=found[1])
+    assert "examples" not in json.loads(out)
+    code, _, err = run(*asked, "--with-examples", -1, home=found[1])
+    assert code == 2
+    assert "--with-examples" in err
+
+
 def test_nothing_sufficient_ends_with_3(run: Run, found: Found, zoo: Path, data: Path) -> None:
     """A pool without a sufficient candidate is exit code 3, and JSON tells why for each."""
     code, out, _ = run(
@@ -156,9 +173,15 @@ def test_the_leaderboard_and_the_cache_know_what_was_measured(
     run: Run, found: Found, data: Path
 ) -> None:
     """What `find` paid for is listed without measuring."""
-    home = found[1]
+    answer, home = found
     assert "team/good" in run("leaderboard", data, home=home)[1]
+    digest = answer.data["fingerprint"][:8]
+    asked = ("leaderboard", "--fingerprint", digest, "--since", "2026-01-01", "--format", "json")
+    assert json.loads(run(*asked, home=home)[1])["fingerprint"] == answer.data["fingerprint"]
+    code, _, err = run("leaderboard", "--machine", "abacus", home=home)
+    assert (code, "nothing was evaluated on a machine like 'abacus'" in err) == (2, True)
     assert "predictions" in run("cache", "stats", home=home)[1]
+    assert "evaluations" in run("cache", "stats", home=home)[1]
     assert run("cache", "path", home=home)[1].strip() == str(home)
 
 

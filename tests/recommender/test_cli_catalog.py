@@ -28,8 +28,9 @@ from catalog.synthetic import SyntheticHub
 from catalog.testing import LoopbackHub
 from evaluators.testing import WORDS, make_bert
 from recommender.amounts import in_short, parse_bytes, parse_count
-from recommender.cli.catalog_table import columns, table
+from recommender.cli.catalog_table import table
 from recommender.cli.crawl_progress import CrawlShown
+from recommender.reports.widths import columns
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -1,0 +1,105 @@
+"""Searches that are stored, found again by id and told in short."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cache.errors import NotFound, StoreError
+from cache.measurements import Measurements
+from recommender.reports.table import headline
+from recommender.runs import all_runs, stored_run
+from tests.recommender.past_runs import SMALL, about, store_runs
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("home")
+    store_runs(made, [about(SMALL, data="old.csv"), about(SMALL, data="new.csv")])
+    return made
+
+
+def opened(home: Path) -> Measurements:
+    return Measurements(home / "measurements.db", read_only=True)
+
+
+@pytest.mark.parametrize("asked", ["", "latest"])
+def test_the_newest_search_is_meant_where_none_is_named(home: Path, asked: str) -> None:
+    """With its whole answer and its time."""
+    with opened(home) as store:
+        run = stored_run(store, asked)
+    assert run.result.data["name"] == "new.csv"
+    assert run.result.candidates == SMALL.candidates
+    assert run.answered_at == "2026-01-01T01:00:00+00:00"
+
+
+def test_a_search_is_found_by_the_first_digits_of_its_id(tmp_path: Path) -> None:
+    """In capitals too, as a terminal's double click may give them."""
+    first, _ = store_runs(tmp_path, [about(SMALL, data="old.csv"), SMALL])
+    with opened(tmp_path) as store:
+        assert stored_run(store, first[:10].upper()).result.data["name"] == "old.csv"
+        assert stored_run(store, first).id == first
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [("zzz", "hexadecimal digits only, not 'zzz'"), ("0000000", "no stored run starts with"),
+     ("%", "hexadecimal digits only"), ("'; DROP TABLE runs", "report --list")],
+)  # fmt: skip
+def test_an_unknown_search_is_told_in_one_line(home: Path, asked: str, said: str) -> None:
+    """What was given, and how to list what there is."""
+    with opened(home) as store, pytest.raises(NotFound) as error:
+        stored_run(store, asked)
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_digits_of_several_searches_ask_for_more(tmp_path: Path) -> None:
+    """Two of them are named."""
+    ids = store_runs(tmp_path, [replace(SMALL, command=f"run {i}") for i in range(17)])
+    digit = next(d for d in "0123456789abcdef" if sum(key.startswith(d) for key in ids) > 1)
+    with opened(tmp_path) as store, pytest.raises(NotFound, match="give more digits") as error:
+        stored_run(store, digit)
+    assert sum(key in str(error.value) for key in ids) == 2
+
+
+def test_an_empty_store_says_what_to_run(tmp_path: Path) -> None:
+    """One line with the command."""
+    with Measurements(tmp_path / "measurements.db") as store:
+        with pytest.raises(NotFound, match="recommender find"):
+            stored_run(store)
+        assert list(all_runs(store)) == []
+
+
+def test_a_summary_says_what_the_whole_answer_says(tmp_path: Path) -> None:
+    """Its sentence and its size are those of the report, with an answer, without, and measured."""
+    plan = replace(SMALL.plan, requirements=())
+    measured = replace(about(SMALL, chosen=False), plan=plan)
+    ended = replace(about(SMALL, chosen=False), ended="time limit")
+    found = [SMALL, about(SMALL, data="other.csv", chosen=False), ended, measured]
+    store_runs(tmp_path, found)
+    with opened(tmp_path) as store:
+        runs = list(all_runs(store))[::-1]
+    assert [run.answer for run in runs] == list(map(headline, found))
+    assert SMALL.choice is not None
+    assert runs[0].size_mb == SMALL.choice.value("size_mb")
+    assert [run.size_mb for run in runs[1:]] == [None, None, None]
+    assert runs[1].data == runs[1].fingerprint == "other.csv"
+    assert {run.task for run in runs} == {"text-classification"}
+    assert [run.requirement for run in runs] == ["accuracy >= 0.9"] * 3 + [""]
+
+
+def test_known_searches_are_not_read_again(home: Path) -> None:
+    """Only the others are told."""
+    with opened(home) as store:
+        newest, oldest = all_runs(store)
+        assert list(all_runs(store, known=[newest.id])) == [oldest]
+
+
+def test_what_is_opened_to_read_cannot_be_changed(home: Path, tmp_path: Path) -> None:
+    """Nor does opening create anything."""
+    with opened(home) as store, pytest.raises(StoreError, match="readonly"):
+        store.record_answer("key", "{}", samples="", question={})
+    with pytest.raises(StoreError, match="cannot read"):
+        opened(tmp_path / "nowhere")
+    assert not (tmp_path / "nowhere").exists()
