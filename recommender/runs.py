@@ -45,12 +45,15 @@ class RunSummary:
     size_mb: float | None
 
 
-def stored_run(store: Measurements, prefix: str = "") -> StoredRun:
+def stored_run(store: Measurements, prefix: str = "", *, chosen: bool = False) -> StoredRun:
     """The search whose id starts with `prefix`, or the newest; NotFound for none and for several.
 
-    `latest` is the newest as well.
+    `latest` is the newest as well; with `chosen`, the newest that has a choice, if any has.
     """
     asked = "" if prefix == LATEST else prefix.lower()
+    if chosen and not asked:
+        parts = store.past.parts({"model": "$.choice.model"})
+        asked = next((part.key for part in parts if part.values["model"]), "")
     found = store.past.ids(prefix=asked, limit=2)
     if not found:
         raise NotFound(_no_run(prefix))

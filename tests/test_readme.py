@@ -59,7 +59,7 @@ def test_every_command_runs(line: str, place: Path, environment: dict[str, str])
         given, cwd=place, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode in (0, 3), done.stderr
-    assert done.stdout
+    assert done.stdout or "wrote " in done.stderr
 
 
 def test_the_python_blocks_run(place: Path, environment: dict[str, str], tmp_path: Path) -> None:

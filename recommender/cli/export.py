@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 def command(run: str, folder: Path) -> None:
     """Write the choice of RUN to the new folder DIR: weights, tokenizer, labels, scripts, card.
 
-    RUN is 'latest', or the first digits of a run's id ('recommender report --list'). What runs is
-    what was measured: the chosen recipe, its preprocessing, and your names of the labels. None of
-    your rows is written.
+    RUN is 'latest', the newest that has a choice, or the first digits of a run's id ('recommender
+    report --list'). What runs is what was measured: the chosen recipe, its preprocessing, and your
+    names of the labels. None of your rows is written.
     """
     from cache.measurements import Measurements
     from recommender.api import home_of
@@ -32,7 +32,7 @@ def command(run: str, folder: Path) -> None:
 
     home = home_of(None)
     with Measurements(home.measurements) as store:
-        result = stored_run(store, run).result
+        result = stored_run(store, run, chosen=True).result
     click.echo(_text(export(result, folder), folder))
 
 

@@ -41,6 +41,20 @@ def test_a_search_is_found_by_the_first_digits_of_its_id(tmp_path: Path) -> None
         assert stored_run(store, first).id == first
 
 
+def test_the_newest_choice_may_be_older_than_the_newest_search(tmp_path: Path) -> None:
+    """An export is of a search that chose; without any, the newest says what it lacks."""
+    nothing = replace(about(SMALL, data="later.csv"), choice=None)
+    first, second = store_runs(tmp_path, [SMALL, nothing])
+    with opened(tmp_path) as store:
+        assert stored_run(store, "latest", chosen=True).id == first
+        assert stored_run(store, second[:10], chosen=True).id == second
+        assert stored_run(store).id == second
+    (tmp_path / "other").mkdir()
+    (alone,) = store_runs(tmp_path / "other", [nothing])
+    with opened(tmp_path / "other") as store:
+        assert stored_run(store, chosen=True).id == alone
+
+
 @pytest.mark.parametrize(
     ("asked", "said"),
     [("zzz", "hexadecimal digits only, not 'zzz'"), ("0000000", "no stored run starts with"),
