@@ -212,7 +212,9 @@ def _listed(data_sets: Sequence[DataSet]) -> str:
 
 def _described(data: DataSet) -> str:
     """`reviews.csv (1a2b3c4d, text-classification, 300 rows)`."""
-    return f"{data.name} ({data.rows[:ID_DIGITS]}, {data.task}, {data.n_rows:,} rows)"
+    from recommender.reports.table import clean
+
+    return f"{clean(data.name)} ({data.rows[:ID_DIGITS]}, {data.task}, {data.n_rows:,} rows)"
 
 
 def _others(found: Sequence[DataSet]) -> tuple[str, ...]:

@@ -577,7 +577,7 @@ def without_details(home: Path) -> None:
         for key, text in connection.execute("SELECT key, answer FROM answers").fetchall():
             old = json.loads(text) | {"schema_version": 2}
             del old["details"], old["$schema"]
-            for outcome in [*old["candidates"], old["choice"]]:
+            for outcome in filter(None, [*old["candidates"], old["choice"]]):
                 del outcome["flags"]
             connection.execute(
                 "UPDATE answers SET answer = ? WHERE key = ?", (json.dumps(old), key)

@@ -255,6 +255,14 @@ def test_what_is_lacking_is_told_with_what_there_is(
     assert told in str(error.value)
 
 
+def test_a_name_from_the_store_cannot_steer_the_terminal(board: Board) -> None:
+    """A data set may be called anything."""
+    (one,) = evaluated(outcome("a", 0.9))
+    board.store.evaluations.record([replace(one, data="\x1b[31mred.csv")])
+    with pytest.raises(NotFound, match=r"were: \[31mred\.csv"):
+        board.read(fingerprint="abc")
+
+
 def test_an_empty_store_says_how_to_begin(board: Board) -> None:
     """Nothing was evaluated yet."""
     with pytest.raises(NotFound, match="recommender measure"):
