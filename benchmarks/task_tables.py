@@ -1,6 +1,6 @@
 """The text of benchmarks/results/tasks.md, from the figures of benchmarks/tasks.py."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,28 +28,29 @@ task can be had without a network. Toys show that a task is read, run and measur
 nothing about what models can do."""
 
 
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """The lines of a table."""
+    head, *lines = (f"| {' | '.join(map(str, cells))} |" for cells in (columns, *rows))
+    return [head, f"|{'---|' * len(columns)}", *lines]
+
+
 def every_task(done: Sequence[Found]) -> str:
-    lines = [
-        "## The searches",
-        "",
-        "| data | rows | models | candidates | asked | answer | MB | score | seconds |",
-        "|---|---|---|---|---|---|---|---|---|",
-        *(row(found, answer) for found in done for answer in found["answers"]),
-    ]
-    return "\n".join(lines)
+    columns = ("data", "rows", "models", "candidates", "asked", "answer", "MB", "score", "seconds")
+    rows = (row(found, answer) for found in done for answer in found["answers"])
+    return "\n".join(["## The searches", "", *table(columns, rows)])
 
 
-def row(found: Found, answer: Found) -> str:
+def row(found: Found, answer: Found) -> tuple[object, ...]:
     choice = answer["choice"]
     told = ("none shown to be sufficient", "", "")
     if choice:
         told = (choice["name"], f"{choice['size_mb']:.3g}", f"{choice['score']:.4f}")
-    cells = (found["name"], f"{found['n_rows']:,}", found["models"], found["n_candidates"],
-             answer["asked"], *told, f"{answer['seconds']:.0f}")  # fmt: skip
-    return f"| {' | '.join(map(str, cells))} |"
+    return (found["name"], f"{found['n_rows']:,}", found["models"], found["n_candidates"],
+            answer["asked"], *told, f"{answer['seconds']:.0f}")  # fmt: skip
 
 
 def checks(done: Sequence[Found]) -> str:
+    columns = ("data", "metric", "model", "ours", "independent", "difference")
     lines = [
         "## The same score twice",
         "",
@@ -57,45 +58,40 @@ def checks(done: Sequence[Found]) -> str:
         "to the score without our code (benchmarks/task_scores.py: transformers on torch, and the",
         "library of the metric).",
         "",
-        "| data | metric | model | ours | independent | difference |",
-        "|---|---|---|---|---|---|",
-        *(check(found) for found in done if found["twice"]),
+        *table(columns, (check(found) for found in done if found["twice"])),
     ]
     return "\n".join(lines)
 
 
-def check(found: Found) -> str:
+def check(found: Found) -> tuple[str, ...]:
     twice = found["twice"]
     ours, other = twice["ours"], twice["independent"]
-    cells = (found["name"], found["metric"], twice["model"], f"{ours:.5f}", f"{other:.5f}",
-             f"{ours - other:+.5f}")  # fmt: skip
-    return f"| {' | '.join(cells)} |"
+    return (found["name"], found["metric"], twice["model"], f"{ours:.5f}", f"{other:.5f}",
+            f"{ours - other:+.5f}")  # fmt: skip
 
 
 def exhaustive(found: Found) -> str:
     """Each target against what measuring every candidate on every row says."""
     ranked = sorted(found["candidates"], key=lambda one: one["size_mb"])
+    measured = ((one["name"], f"{one['size_mb']:.3g}", score(one)) for one in ranked)
+    verdicts = (verdict(found, answer, ranked) for answer in found["answers"])
     lines = [
         f"## {found['name']}: every candidate on all {found['n_rows']:,} rows",
         "",
-        f"| candidate, smallest first | MB | {found['metric']} |",
-        "|---|---|---|",
-        *(f"| {one['name']} | {one['size_mb']:.3g} | {score(one)} |" for one in ranked),
+        *table(("candidate, smallest first", "MB", found["metric"]), measured),
         "",
-        "| asked | answer | smallest that reaches it on these rows | is it so |",
-        "|---|---|---|---|",
-        *(verdict(found, answer, ranked) for answer in found["answers"]),
+        *table(("asked", "answer", "smallest that reaches it on these rows", "is it so"), verdicts),
     ]
     return "\n".join(lines)
 
 
-def verdict(found: Found, answer: Found, ranked: Sequence[Found]) -> str:
+def verdict(found: Found, answer: Found, ranked: Sequence[Found]) -> tuple[str, ...]:
     target = float(answer["asked"].split(">=")[1])
     reaching = [one for one in ranked if one["score"] is not None and one["score"] >= target]
     least = reaching[0]["name"] if reaching else "none"
     choice = answer["choice"]
     name = choice["name"] if choice else "none"
-    return f"| {answer['asked']} | {name} | {least} | {confirmed(answer, name, reaching)} |"
+    return answer["asked"], name, least, confirmed(answer, name, reaching)
 
 
 def confirmed(answer: Found, name: str, reaching: Sequence[Found]) -> str:

@@ -5,9 +5,10 @@ python benchmarks/throughput.py --only images  the cases whose name contains thi
 
 All three get the same rows and give an answer for each: reading files, tokenizing and decoding is
 in every one's time. They run in one process on one thread in float32, and take turns; a rate is
-rows by the seconds of processor time, since the machine may be busy. The pipeline is given its best
-batch size of 1, 8, 32 and 64. The loop sorts rows by length into batches of our size. Models whose
-head is random are as fast as trained ones. Writes benchmarks/results/throughput.json and .md.
+rows by the seconds of processor time in the best of the rounds, since the machine may be busy. The
+pipeline is given its best batch size of 1, 8, 32 and 64. The loop sorts rows by length into batches
+of our size. Models whose weights are random are as fast as trained ones. Writes
+benchmarks/results/throughput.json and .md.
 """
 
 import os
@@ -27,12 +28,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import torch
 import transformers
-from throughput_cases import Case, cases
+from throughput_case import Case
+from throughput_cases import cases
 
 from evaluators.artifact import build_artifact
 from evaluators.candidate import Recipe
@@ -41,7 +42,7 @@ from evaluators.hardware import machine
 
 RESULTS = Path(__file__).with_name("results")
 SIZES = (1, 8, 32, 64)
-ROUNDS = 3
+ROUNDS = 7
 WARM_UP = 32
 GOALS = {"pipeline": 1.0, "loop": 0.9}
 
@@ -50,7 +51,7 @@ Run = Callable[[Sequence[Any]], Any]
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Rows a second of processor time, the median of the rounds; and the ratios of each round."""
+    """Rows a second of processor time in the best of the rounds, and ours by the others'."""
 
     name: str
     n_rows: int
@@ -99,10 +100,11 @@ def measured(name: str, case: Case, folder: Path) -> Measured:
         answers = {other: run(case.rows) for other, run in runs.items()}  # all are warm now
         rounds = [turn(runs, case.rows, at) for at in range(ROUNDS)]
     others = [run for run in runs if run != "ours"]
+    least = {run: min(one[run] for one in rounds) for run in runs}  # other work only adds
     return Measured(
         name=name, n_rows=len(case.rows), batch_size=case.batch_size,
-        rates={run: median(len(case.rows) / one[run] for one in rounds) for run in runs},
-        ratios={run: median(one[run] / one["ours"] for one in rounds) for run in others},
+        rates={run: len(case.rows) / least[run] for run in runs},
+        ratios={run: least[run] / least["ours"] for run in others},
         pipeline_batch=best,
         same=case.compare(answers["ours"], answers["loop"]),
     )  # fmt: skip
@@ -164,9 +166,9 @@ def report(found: Sequence[Measured], lacking: Sequence[str]) -> str:
         "",
         f"Written by `python benchmarks/throughput.py`, {datetime.now(UTC):%Y-%m-%d}, torch fp32, "
         f"one thread, {ROUNDS} rounds in turns.",
-        "Rates are rows by seconds of processor time, medians; ratios are within a round, medians.",
+        "Rates are rows by seconds of processor time in the best round: other work only adds.",
         "Goals: at least 1 x the pipeline at its best batch size of 1, 8, 32 and 64, and at least",
-        f"0.9 x a loop over the same batches. Missed: {', '.join(missed) or 'none'}.",
+        f"0.9 x a loop in batches of our size. Missed: {', '.join(missed) or 'none'}.",
         "",
         "| case | rows | batch | ours, rows/s | loop | pipeline (its batch) | ours : loop | "
         "ours : pipeline | answers against the loop's |",
@@ -176,6 +178,8 @@ def report(found: Sequence[Measured], lacking: Sequence[str]) -> str:
         f"- Machine: {here.describe()}, shared with other work; load average "
         f"{os.getloadavg()[0]:.1f} at the end.",
         f"- Not run: {'; '.join(lacking) or 'none'}.",
+        "- Models that write get up to 8 times as many rows a batch where these are short; the "
+        "loop's do not.",
         f"- transformers {transformers.__version__}, torch {torch.__version__}. A dash: there is "
         "no pipeline for the task.",
     ]

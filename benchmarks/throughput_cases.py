@@ -1,8 +1,7 @@
-"""The cases of benchmarks/throughput.py: rows, a model, and how others would run it."""
+"""The cases of benchmarks/throughput.py whose rows are texts, and the list of all cases."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,39 +9,30 @@ from typing import Any
 import task_data as data
 import task_models as models
 import task_scores as scores
+import throughput_media as media
 import torch
 import transformers
-from transformers import AutoImageProcessor, AutoTokenizer, pipeline
+from throughput_case import (
+    Case,
+    argmax_equal,
+    as_json,
+    best_output,
+    by_length,
+    greatest_difference,
+    settings,
+    share_equal,
+    tokens_loop,
+)
+from tokenizers.processors import TemplateProcessing
+from transformers import AutoTokenizer, pipeline
 
-from evaluators.plugins import task_method
-from evaluators.task import Task
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """`loop` and `pipeline` give an answer for each row; `request` is a row as ours gets it."""
-
-    source: Path
-    rows: Sequence[Any]
-    task: Task
-    request: Callable[[Any], str]
-    loop: Callable[[Sequence[Any]], Any]
-    compare: Callable[[Any, Any], str]
-    pipeline: Callable[[Sequence[Any], int], Any] | None = None
-
-    @property
-    def batch_size(self) -> int:
-        """Rows a batch, as the task sets it."""
-        return self.task.batch_size
+N_NEW = 20
 
 
 def cases(folder: Path, root: Path) -> dict[str, Callable[[], Case]]:
     """By name, what makes each case when its turn comes."""
     texts = sst2()
     zoo = {"sst2-nano-l1-h32-v2k": 1500, "sst2-l2-v8k-kd": 400}
-    place = data.fashion(folder, root, 800)
-    files = [] if place is None else sorted(place.glob("*/*.png"))
-    seen = ("fmnist-resnet-s", "fmnist-vit-xs") if files else ()
     return {
         **{f"text-classification: {name}": partial(sentiment, name, [Text(t) for t in texts[:n]])
            for name, n in zoo.items()},
@@ -54,8 +44,8 @@ def cases(folder: Path, root: Path) -> dict[str, Callable[[], Case]]:
         "text-ranking: MiniLM, 2 layers, 8 documents": partial(ranking, folder, texts),
         "question-answering: MiniLM, 2 layers": partial(questions, folder),
         "translation: T5, 64 wide, 20 tokens": partial(translation, folder),
-        **{f"image-classification: {name}": partial(images, name, files) for name in seen},
-        "audio-classification: AST, 64 wide": partial(sounds, folder),
+        "text-generation: Llama, 128 wide, 20 tokens": partial(generation, folder),
+        **media.cases(folder, root),
     }  # fmt: skip
 
 
@@ -69,62 +59,6 @@ def sst2() -> list[str]:
     """Sentences of the dev and test parts."""
     parts = [(data.DATA / "sst2" / name).read_text("utf-8") for name in ("dev.tsv", "test.tsv")]
     return [line.rpartition("\t")[0] for part in parts for line in part.splitlines()]
-
-
-def settings(name: str, **options: Any) -> Task:
-    """A task's own settings, and further options."""
-    task: Task = task_method(name).settings()
-    return replace(task, options={**task.options, **options}) if options else task
-
-
-def as_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-
-
-# ---------------------------------------------------------------------- the loop
-def by_length(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
-    """Row numbers in batches, the longest rows first."""
-    order = sorted(range(len(lengths)), key=lambda at: -lengths[at])
-    for start in range(0, len(order), size):
-        yield order[start : start + size]
-
-
-def tokens_loop(
-    model: Any, tokenizer: Any, size: int, take: Callable[[Any, list[int], Any], list[Any]],
-    **how: Any,
-) -> Callable[..., list[Any]]:  # fmt: skip
-    """What anyone would write: tokenize, sort by length, pad, run, and take the answers."""
-
-    def run(*columns: Sequence[Any]) -> list[Any]:
-        made = tokenizer(*map(list, columns), truncation=True, max_length=512, **how)
-        names = [name for name in made if name in ("input_ids", "attention_mask", "token_type_ids")]
-        found: list[Any] = [None] * len(made["input_ids"])
-        for rows in by_length([len(ids) for ids in made["input_ids"]], size):
-            part = {name: [made[name][row] for row in rows] for name in names}
-            batch = tokenizer.pad(part, return_tensors="pt")
-            for row, answer in zip(rows, take(model(**batch), rows, (made, batch)), strict=True):
-                found[row] = answer
-        return found
-
-    return run
-
-
-def best_output(out: Any, _rows: list[int], _made: Any) -> list[int]:
-    found: list[int] = out.logits.argmax(dim=1).tolist()
-    return found
-
-
-def share_equal(ours: Sequence[Any], theirs: Sequence[Any]) -> str:
-    n = sum(one == other for one, other in zip(ours, theirs, strict=True))
-    return f"{n} of {len(theirs)} equal"
-
-
-def greatest_difference(ours: Sequence[float], theirs: Sequence[float]) -> str:
-    return f"at most {max(abs(a - b) for a, b in zip(ours, theirs, strict=True)):.1e} apart"
-
-
-def argmax_equal(ours: Any, theirs: Sequence[int]) -> str:
-    return share_equal(ours.argmax(axis=1).tolist(), theirs)
 
 
 # ---------------------------------------------------------------------- texts in
@@ -263,16 +197,17 @@ def gaps(folder: Path, texts: Sequence[str]) -> Case:
     pipe = pipeline("fill-mask", model=model, tokenizer=tokenizer)
     rows = [Text(masked(text)) for text in texts]
 
-    def words(out: Any, _rows: list[int], made: Any) -> list[str]:
+    def words(out: Any, _rows: list[int], made: Any) -> list[list[str]]:
         places = (made[1]["input_ids"] == tokenizer.mask_token_id).int().argmax(dim=1)
         logits = out.logits[torch.arange(len(places)), places]
-        return [tokenizer.decode([at]) for at in logits.topk(10).indices[:, 0].tolist()]
+        best = logits.topk(10).indices.tolist()
+        return [[tokenizer.decode([token]) for token in line] for line in best]
 
     return Case(
         source, rows, task, lambda row: as_json({"text": row}),
         tokens_loop(model, tokenizer, task.batch_size, words),
         lambda ours, theirs: share_equal([json.loads(one)[:1] for one in ours],
-                                         [[one] for one in theirs]),
+                                         [one[:1] for one in theirs]),
         lambda rows, size: pipe(list(map(str, rows)), batch_size=size, top_k=10),
     )  # fmt: skip
 
@@ -385,58 +320,43 @@ def translation(folder: Path) -> Case:
     )  # fmt: skip
 
 
-# ---------------------------------------------------------------------- images and sounds
-def images(name: str, files: Sequence[Path]) -> Case:
-    from PIL import Image
+def generation(folder: Path) -> Case:
+    """Captions, gone on with by a decoder that ends none of them by itself."""
+    texts = data.captions("test_2016_flickr.en")[:64]
+    source, task = folder / "llama", settings("text-generation", max_new_tokens=N_NEW)
+    save_decoder(source, texts)
+    model = scores.model_of("AutoModelForCausalLM", source)
+    tokenizer = AutoTokenizer.from_pretrained(source, padding_side="left")
+    pipe = pipeline("text-generation", model=model, tokenizer=tokenizer)
+    how = {"max_new_tokens": N_NEW, "do_sample": False}
 
-    source, task = data.ZOO / name, settings("image-classification")
-    model = scores.model_of("AutoModelForImageClassification", source)
-    processor = AutoImageProcessor.from_pretrained(source)
-    pipe = pipeline("image-classification", model=model, image_processor=processor)
-
-    def opened(file: Path) -> Any:
-        with Image.open(file) as image:
-            return image.convert("L")
-
-    def run(rows: Sequence[Path]) -> list[int]:
-        found: list[int] = []
-        for start in range(0, len(rows), task.batch_size):
-            part = [opened(file) for file in rows[start : start + task.batch_size]]
-            out = model(**processor(images=part, return_tensors="pt"))
-            found += out.logits.argmax(dim=1).tolist()
+    def run(rows: Sequence[str]) -> list[str]:
+        made = tokenizer(list(rows), truncation=True, max_length=512)["input_ids"]
+        found = [""] * len(rows)
+        for at in by_length([len(ids) for ids in made], task.batch_size):
+            batch = tokenizer.pad({"input_ids": [made[n] for n in at]}, return_tensors="pt")
+            out = model.generate(**batch, **how)[:, batch["input_ids"].shape[1] :]
+            for n, text in zip(at, tokenizer.batch_decode(out, skip_special_tokens=True),
+                               strict=True):  # fmt: skip
+                found[n] = text
         return found
 
     return Case(
-        source, files, task,
-        lambda file: as_json({"image": str(file)}), run, argmax_equal,
-        lambda rows, size: pipe([opened(file) for file in rows], batch_size=size, top_k=1),
+        source, [Text(text) for text in texts], task, lambda row: as_json({"text": row}), run,
+        lambda ours, theirs: share_equal([json.loads(one) for one in ours], theirs),
+        lambda rows, size: pipe(list(map(str, rows)), batch_size=size, return_full_text=False,
+                                **how),
     )  # fmt: skip
 
 
-def sounds(folder: Path) -> Case:
-    _, train = data.spoken_digits(folder)
-    place = folder / "sounds"
-    source = models.sound_classifiers(place, train, (64,), epochs=1) / "digits-ast-w64"
-    task = settings("audio-classification")
-    model = scores.model_of("AutoModelForAudioClassification", source)
-    extractor = transformers.AutoFeatureExtractor.from_pretrained(source)
-    pipe = pipeline("audio-classification", model=model, feature_extractor=extractor)
-    rate = extractor.sampling_rate
-
-    def run(rows: Sequence[Path]) -> list[int]:
-        waves = [models.read_wave(file, rate) for file in rows]
-        found = [0] * len(rows)
-        for at in by_length([len(wave) for wave in waves], task.batch_size):
-            batch = extractor([waves[n] for n in at], sampling_rate=rate, return_tensors="pt")
-            for n, output in zip(at, model(**batch).logits.argmax(dim=1).tolist(), strict=True):
-                found[n] = output
-        return found
-
-    def pipelined(rows: Sequence[Path], size: int) -> Any:
-        waves = [models.read_wave(file, rate) for file in rows]
-        return pipe([{"raw": wave, "sampling_rate": rate} for wave in waves], batch_size=size)
-
-    return Case(
-        source, [file for file, _ in train][:120], task,
-        lambda file: as_json({"audio": str(file)}), run, argmax_equal, pipelined,
-    )  # fmt: skip
+def save_decoder(source: Path, texts: Sequence[str]) -> None:
+    """A repository of a random Llama of four layers, with a tokenizer made of the texts."""
+    tokenizer = models.word_pieces(texts)
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single="$A")
+    torch.manual_seed(0)
+    model = transformers.LlamaForCausalLM(transformers.LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=128, intermediate_size=384, num_hidden_layers=4,
+        num_attention_heads=4, num_key_value_heads=4, max_position_embeddings=512,
+        bos_token_id=None, eos_token_id=1, pad_token_id=0,
+    ))  # fmt: skip
+    models.save(source, model.eval().float(), tokenizer)

@@ -34,6 +34,10 @@ READ_PADDING = {
 """Generation settings that take a prompt's padding for text, with the values that do nothing."""
 
 
+MOST_TIMES = 8
+"""A batch of short rows has so many times as many as one of long rows."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServedTokenizer:
     """A repository's tokenizer, served by transformers itself, as decoding needs it too.
@@ -145,20 +149,34 @@ def ends_of(config: GenerationConfig) -> frozenset[int]:
 
 
 def plan_batches(
-    lengths: Sequence[int], size: int, *, dtype: str, alike: bool = False
+    lengths: Sequence[int], size: int, *, dtype: str, alike: bool = False, longest: int = 0
 ) -> Iterator[list[int]]:
     """Row numbers in batches in which a row's answer does not depend on the others'.
 
     int8 scales activations by the largest of the whole batch, and bfloat16 rounds sums by the
     batch's shape, so coarsely that texts part: there each row is a batch of its own. `alike` rows
-    have one length, for models that padding would change.
+    have one length, for models that padding would change. Where `size` rows of the `longest`
+    length would fit into memory, so do more that are shorter: then up to 8 times as many share a
+    batch, for writing costs hardly more for many rows than for few.
     """
-    for rows in batch_plan(lengths, size if dtype == "float32" else 1):
+    for rows in _batches(lengths, size if dtype == "float32" else 1, longest):
         if not alike:
             yield rows
             continue
         for _, same in groupby(rows, key=lambda row: lengths[row]):
             yield list(same)
+
+
+def _batches(lengths: Sequence[int], size: int, longest: int) -> Iterator[list[int]]:
+    """As `batch_plan` gives them, or larger where rows are short."""
+    if size == 1 or not longest:
+        yield from batch_plan(lengths, size)
+        return
+    (order,) = batch_plan(lengths, max(1, len(lengths))) if lengths else ([],)
+    while order:
+        n = max(size, min(MOST_TIMES * size, size * longest // lengths[order[0]]))
+        yield order[:n]
+        order = order[n:]
 
 
 def padded(rows: Sequence[Sequence[int]], fill: int, *, side: str) -> dict[str, torch.Tensor]:

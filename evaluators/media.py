@@ -17,6 +17,9 @@ PIXELS_LIMIT = 100_000_000
 
 SECONDS_LIMIT = 3_600.0
 
+ORIENTATION, UPRIGHT = 0x0112, 1
+"""Exif's tag for how a camera was held, and its value where nothing is to be turned."""
+
 
 def file_of(request: str, role: str) -> Path:
     """The file that a request names: `{"image": PATH}` or `{"audio": PATH}`."""
@@ -31,8 +34,10 @@ def read_image(file: Path, *, channels: int) -> "Image":
         with Image.open(file) as opened:
             if opened.width * opened.height > PIXELS_LIMIT:
                 raise BadInput(f"{file} has {opened.width} x {opened.height} pixels; scale it down")
-            upright = ImageOps.exif_transpose(opened)
-            return upright.convert("L" if channels == 1 else "RGB")
+            opened.load()
+            if opened.getexif().get(ORIENTATION, UPRIGHT) != UPRIGHT:
+                ImageOps.exif_transpose(opened, in_place=True)
+            return opened.convert("L" if channels == 1 else "RGB")
     except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises for damaged files
         if isinstance(error, BadInput):
             raise

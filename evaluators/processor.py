@@ -13,6 +13,7 @@ from evaluators.measurement import CandidateFailed, State
 from evaluators.media import file_of, read_audio, read_image
 from evaluators.protocols import Arrays
 from evaluators.serving import Padding, Serving
+from evaluators.spectrogram import with_whole_spectrograms
 
 PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
 NO_PADDING = Padding(0, 0, "right")
@@ -134,7 +135,8 @@ class AudioInputs:
     @classmethod
     def load(cls, source: Path) -> "AudioInputs":
         """CandidateFailed where the repository has none that runs here."""
-        return cls(_loaded(AutoFeatureExtractor, source, "feature extractor"), source)
+        extractor = _loaded(AutoFeatureExtractor, source, "feature extractor")
+        return cls(with_whole_spectrograms(extractor), source)
 
     @property
     def rate(self) -> int:

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,8 @@ class StopAt(StoppingCriteria):  # type: ignore[misc]  # transformers has no typ
 @dataclass(frozen=True, slots=True)
 class CausalWriter:
     """`decoding` is transformers' GenerationConfig; `alike` says that padding would change what
-    the model answers, so that only prompts of one length share a batch."""
+    the model answers, so that only prompts of one length share a batch. `encoded` holds the prompts
+    of the last answers, so that choices and the count of what was cut encode none again."""
 
     serving: Serving
     tokenizer: Any  # of transformers: no type information
@@ -81,6 +82,9 @@ class CausalWriter:
     alike: bool
     dtype: str
     weight_bytes: int
+    encoded: dict[tuple[str, bool], list[int]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     @classmethod
     def load(
@@ -103,6 +107,7 @@ class CausalWriter:
         With the option `likelihoods`: a JSON list of the text's log-likelihood, the number of its
         tokens that were predicted, and of its bytes.
         """
+        self.encoded.clear()
         size = batch_size or self.serving.batch_size
         requests = [parts_of(text) for text in texts]
         if self.serving.options.get(LIKELIHOODS):
@@ -122,13 +127,19 @@ class CausalWriter:
         if self.serving.options.get(LIKELIHOODS):
             return 0
         prompts = (self._encode(self._prompt(parts_of(text))) for text in texts)
-        return sum(len(prompt) > self.serving.max_length for prompt in prompts)
+        n_cut = sum(len(prompt) > self.serving.max_length for prompt in prompts)
+        self.encoded.clear()
+        return n_cut
 
     def _write(self, requests: Sequence[Parts], size: int) -> list[str]:
         prompts = [self._cut(self._encode(self._prompt(parts))) for parts in requests]
-        lengths = [len(prompt) for prompt in prompts]
+        n_new = int(self.decoding.max_new_tokens)
+        lengths = [len(prompt) + n_new for prompt in prompts]
+        longest = self.serving.max_length + n_new
         found = [""] * len(requests)
-        for rows in plan_batches(lengths, size, dtype=self.dtype, alike=self.alike):
+        for rows in plan_batches(
+            lengths, size, dtype=self.dtype, alike=self.alike, longest=longest
+        ):
             batch = padded([prompts[row] for row in rows], self.decoding.pad_token_id, side="left")
             n_read = batch["input_ids"].shape[1]
             with torch.inference_mode():
@@ -238,11 +249,13 @@ class CausalWriter:
         return str(clean(text)), False
 
     def _encode(self, prompt: tuple[str, bool]) -> list[int]:
-        text, special = prompt
-        ids: list[int] = self.tokenizer(text, add_special_tokens=special)["input_ids"]
-        if special and len(ids) > 1 and ids[-1] in ends_of(self.decoding):
-            ids = ids[:-1]  # some tokenizers end every text, and nothing would follow
-        return ids or [self._first]
+        if prompt not in self.encoded:
+            text, special = prompt
+            ids: list[int] = self.tokenizer(text, add_special_tokens=special)["input_ids"]
+            if special and len(ids) > 1 and ids[-1] in ends_of(self.decoding):
+                ids = ids[:-1]  # some tokenizers end every text, and nothing would follow
+            self.encoded[prompt] = ids or [self._first]
+        return self.encoded[prompt]
 
     def _cut(self, ids: list[int]) -> list[int]:
         """The end of a prompt that is too long, behind its first token if that is special."""

@@ -52,14 +52,19 @@ class MaskFiller:
 
     def n_cut(self, texts: Sequence[str]) -> int:
         """How many of the texts are longer than the model may read around the gap."""
-        limit = self.serving.max_length
-        return sum(len(encoding.ids) > limit for encoding in self._encode(texts))
+        asked = tuple(texts)
+        if asked not in self.tokenization.cut:
+            self._encode(texts)
+        return self.tokenization.cut[asked]
 
     def _encode(self, texts: Sequence[str]) -> "list[Encoding]":
         asked = [str(parts_of(text).get("text", "")).replace(MASK, self.mask) for text in texts]
         encodings: list[Encoding] = self.tokenization.tokenizer.encode_batch(
             [clean(text) for text in asked]
         )
+        n_cut = sum(len(encoding) > self.serving.max_length for encoding in encodings)
+        self.tokenization.cut.clear()
+        self.tokenization.cut[tuple(texts)] = n_cut
         return encodings
 
     @property
@@ -96,9 +101,13 @@ class MaskFiller:
     def _words(self, line: NDArray[np.float32]) -> list[str]:
         """Whole words, likeliest first: (vocabulary,) -> at most ten."""
         line = line[: self.tokenization.tokenizer.get_vocab_size()]
-        likeliest = np.argsort(-line, kind="stable")[:N_TOKENS]
-        words = (self._word(int(token)) for token in likeliest)
-        return list(dict.fromkeys(word for word in words if word))[:N_WORDS]
+        found: dict[str, None] = {}
+        for token in likeliest(line, N_TOKENS).tolist():
+            if word := self._word(token):
+                found[word] = None
+            if len(found) == N_WORDS:
+                break
+        return list(found)
 
     def _word(self, token: int) -> str:
         """The word that a token is; empty for special tokens and ends of words (##ing)."""
@@ -106,3 +115,16 @@ class MaskFiller:
         if str(tokenizer.id_to_token(token)).startswith("##"):
             return ""
         return str(tokenizer.decode([token], skip_special_tokens=True)).strip()
+
+
+def likeliest(line: NDArray[np.float32], n: int) -> NDArray[np.int64]:
+    """The places of the `n` largest numbers, largest first; of equal ones the first comes first.
+
+    A vocabulary is not sorted whole for a few words.
+    """
+    if n < len(line):
+        least = np.partition(line, len(line) - n)[len(line) - n]
+        places = np.flatnonzero(line >= least)
+    else:
+        places = np.arange(len(line))
+    return places[np.argsort(-line[places], kind="stable")][:n]

@@ -91,14 +91,14 @@ class Detector:
         threshold = float(self.serving.options["threshold"])
         kept = np.flatnonzero((scores > threshold) & known[outputs])
         best = kept[np.argsort(-scores[kept], kind="stable")][:MOST_BOXES]
-        corners = corners_of(boxes, size)
+        columns = (corners_of(boxes, size)[guesses[best]], outputs[best], scores[best])
         return [
             {
-                "box": [round(float(side), DIGITS) for side in corners[guesses[at]]],
-                "label": self.names[outputs[at]],
-                "score": float(f"{scores[at]:.7g}"),
+                "box": [round(side, DIGITS) for side in corners],
+                "label": self.names[output],
+                "score": float(f"{score:.7g}"),
             }
-            for at in best
+            for corners, output, score in zip(*(each.tolist() for each in columns), strict=True)
         ]
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ PREFIX, SOURCE_CODE = "prefix", "source_code"
 
 @dataclass(frozen=True, slots=True)
 class Rewriter:
-    """`decoding` is transformers' GenerationConfig."""
+    """`decoding` is transformers' GenerationConfig. `lengths` are those of the texts that were
+    answered last, cut: what is shorter than the limit was not cut, and is not encoded again."""
 
     serving: Serving
     tokenizer: Any  # of transformers: no type information
@@ -27,6 +28,7 @@ class Rewriter:
     decoding: Any
     dtype: str
     weight_bytes: int
+    lengths: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def load(
@@ -42,10 +44,15 @@ class Rewriter:
     def answers(self, texts: Sequence[str], *, batch_size: int | None = None) -> list[str]:
         """What the model writes for each text, as JSON strings."""
         rows_ids = [self._encode(text, cut=True) for text in texts]
-        lengths = [len(ids) for ids in rows_ids]
+        self.lengths.clear()
+        self.lengths.update(zip(texts, map(len, rows_ids), strict=True))
+        n_new = int(self.decoding.max_new_tokens)
+        lengths = [len(ids) + n_new for ids in rows_ids]
         found = [""] * len(texts)
-        size = batch_size or self.serving.batch_size
-        for rows in plan_batches(lengths, size, dtype=self.dtype, alike=self.reads_padding):
+        for rows in plan_batches(
+            lengths, batch_size or self.serving.batch_size, dtype=self.dtype,
+            alike=self.reads_padding, longest=self.serving.max_length + n_new,
+        ):  # fmt: skip
             ids = [rows_ids[row] for row in rows]
             batch = padded(ids, self.decoding.pad_token_id, side="right")
             with torch.inference_mode():
@@ -58,7 +65,8 @@ class Rewriter:
     def n_cut(self, texts: Sequence[str]) -> int:
         """How many of the texts are longer than the model may read."""
         limit = self.serving.max_length
-        return sum(len(self._encode(text, cut=False)) > limit for text in texts)
+        long = [text for text in texts if self.lengths.get(text, limit) >= limit]
+        return sum(len(self._encode(text, cut=False)) > limit for text in long)
 
     @property
     def reads_padding(self) -> bool:

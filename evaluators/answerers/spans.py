@@ -80,7 +80,10 @@ class SpanReader:
 
     def n_cut(self, texts: Sequence[str]) -> int:
         """How many of the requests need several windows, or lose a part of the question."""
-        return sum(page.cut for page in self._pages(texts))
+        asked = tuple(texts)
+        if asked not in self.tokenization.cut:
+            self._pages(texts)
+        return self.tokenization.cut[asked]
 
     def _pages(self, texts: Sequence[str]) -> list[Page]:
         parts = [parts_of(text) for text in texts]
@@ -90,10 +93,13 @@ class SpanReader:
         parts_of_pairs = (contexts, questions) if self._is_left else (questions, contexts)
         pairs = list(zip(*parts_of_pairs, strict=True))
         encodings = self.tokenization.tokenizer.encode_batch(pairs)
-        return [
+        pages = [
             self._page(context, encoding)
             for context, encoding in zip(contexts, encodings, strict=True)
         ]
+        self.tokenization.cut.clear()
+        self.tokenization.cut[tuple(texts)] = sum(page.cut for page in pages)
+        return pages
 
     @property
     def _is_left(self) -> bool:

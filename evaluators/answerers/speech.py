@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,15 @@ from evaluators.torch_model import accepted_inputs
 
 @dataclass(frozen=True, slots=True)
 class SpeechInputs:
-    """A repository's feature extractor and tokenizer, both served by transformers."""
+    """A repository's feature extractor and tokenizer, both served by transformers.
+
+    `lengths` are those of the sounds that were planned and read last, in samples.
+    """
 
     sounds: AudioInputs
     tokenizer: Any  # of transformers: no type information
     source: Path
+    lengths: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def load(cls, source: Path) -> "SpeechInputs":
@@ -62,17 +66,25 @@ class SpeechInputs:
 
     def read(self, request: str) -> Any:
         """A request's sound at the rate that the model was trained with."""
-        return read_audio(file_of(request, "audio"), rate=self.sounds.rate)
+        sound = read_audio(file_of(request, "audio"), rate=self.sounds.rate)
+        self.lengths[request] = len(sound)
+        return sound
 
     def n_cut(self, requests: Sequence[str]) -> int:
         """How many sounds are longer than the extractor reads."""
         limit = self.sounds.n_samples
-        return 0 if limit is None else sum(len(self.read(each)) > limit for each in requests)
+        if limit is None:
+            return 0
+        for request in requests:
+            if request not in self.lengths:
+                self.read(request)
+        return sum(self.lengths[request] > limit for request in requests)
 
     def batch_plan(
         self, requests: Sequence[str], size: int, *, dtype: str, together: bool
     ) -> list[list[int]]:
-        """Row numbers in batches of sounds of similar length."""
+        """Row numbers in batches of sounds of similar length; what was read before is forgotten."""
+        self.lengths.clear()
         lengths = [n_samples(file_of(request, "audio")) for request in requests]
         return list(plan_batches(lengths, size if together else 1, dtype=dtype))
 

@@ -174,6 +174,8 @@ class _Reader:
         )
 
     def _slices(self, at: int, values: Sequence[object]) -> tuple[tuple[str, str], ...]:
+        if not self._chosen.slices:  # most often, and asked of every row
+            return ()
         found = (
             (self._table.columns[column], self._name(at, values, column))
             for column in self._chosen.slices

@@ -3,12 +3,15 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import AutoTokenizer, pipeline
 
 from cache.key import canonical_json
 from evaluators.answerers import mask as mask_module
-from evaluators.answerers.mask import MaskFiller
+from evaluators.answerers.mask import MaskFiller, likeliest
 from evaluators.measurement import CandidateFailed
 from evaluators.plugins import task_method
 from evaluators.serving import Serving
@@ -100,8 +103,6 @@ def test_a_large_vocabulary_makes_batches_small(
     seen: list[int] = []
 
     def forward(arrays):  # type: ignore[no-untyped-def]
-        import numpy as np
-
         shape = (*arrays["input_ids"].shape, 38)
         seen.append(int(np.prod(shape)))
         return (np.zeros(shape, dtype=np.float32),)
@@ -111,6 +112,18 @@ def test_a_large_vocabulary_makes_batches_small(
     filler.answers([request(row["text"]) for row in masked_rows(30, seed=8)])
     assert len(seen) > 4
     assert max(seen) <= 5_000
+
+
+@given(
+    st.lists(st.sampled_from([-2.5, -0.0, 0.0, 1.0, 1.5, 7.0]) | st.floats(-9, 9, width=32),
+             min_size=1, max_size=40),
+    st.integers(1, 50),
+)  # fmt: skip
+def test_the_likeliest_are_the_first_of_all_in_order(scores: list[float], n: int) -> None:
+    """Ties too: as if all were sorted, and equal ones kept their order."""
+    line = np.array(scores, dtype=np.float32)
+    expected = np.argsort(-line, kind="stable")[:n]
+    assert likeliest(line, n).tolist() == expected.tolist()
 
 
 def test_parts_of_words_are_no_answers(folders: dict[str, Path]) -> None:

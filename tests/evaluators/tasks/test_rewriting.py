@@ -90,6 +90,7 @@ def test_empty_and_long_texts_are_answered(source: Path, tmp_path: Path) -> None
     texts = ["sky is " * 60, "", "sky is"]
     assert writer.n_cut(texts) == 1
     assert all(isinstance(json.loads(answer), str) for answer in writer.answers(texts))
+    assert writer.n_cut(texts) == 1  # also where only what may have been cut is looked at again
 
 
 def test_beams_are_used_where_they_are_asked(source: Path, tmp_path: Path) -> None:

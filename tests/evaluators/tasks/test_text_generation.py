@@ -185,6 +185,7 @@ def test_empty_and_long_prompts_are_answered(writer: Any) -> None:
     long = "well " * 60 + "sky is"
     assert writer.n_cut([long, "", "sky is"]) == 1
     answers = writer.answers([long, "", "sky is"])
+    assert writer.n_cut([long, "", "sky is"]) == 1  # also of prompts that are already encoded
     assert len(answers) == 3
     assert all(isinstance(json.loads(answer), str) for answer in answers)
     assert writer.answers([]) == []
