@@ -47,7 +47,8 @@ def render(result: Result, *, verbose: bool = False) -> str:
 
 
 def _leaderboard(board: Leaderboard) -> str:
-    title = f"{board.data}: {board.n_rows:,} rows, {len(board.entries)} candidates"
+    n = len(board.entries)
+    title = f"{board.data}: {board.n_rows:,} rows, {n} {'candidate' if n == 1 else 'candidates'}"
     parts = [_wrap(title), _table(board, board.entries), _flags(board.entries)]
     parts.append(_list("Notes:", board.notes))
     return "\n\n".join(part for part in parts if part)

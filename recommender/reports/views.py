@@ -267,8 +267,8 @@ def board_view(board: Leaderboard, *, figures: Sequence[FigureView] = ()) -> Boa
         where=", ".join(filter(None, (board.data, board.task))),
         headline=f"{n:,} candidates on {board.n_rows:,} rows of {board.data}",
         promise=(
-            "What was measured on these rows so far, the best first. Nothing here is certified: "
-            "the figures are estimates with 95 % intervals."
+            "What was measured on these rows so far, the best first; bars are 95 % intervals. "
+            "A certified bound is of the search that proved it."
         ),
         table=table_of(board, board.machines),
         notes=board.notes,
