@@ -35,6 +35,12 @@ GAP = Claim("accuracy - baseline", -0.02, -0.0081, -0.0169, 1000)
 ACCURACY = Claim("accuracy", 0.85, 0.892, 0.8719, 1000)
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever terminal the tests run in, nothing is left out for width."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+
 def outcome(name: str = "good", *claims: Claim, **changes: Any) -> Outcome:
     """A sufficient candidate on 1,000 rows, each a unit."""
     given = {
