@@ -4,14 +4,16 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 
+ENCODER = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
+
 JSONValue = None | bool | int | float | str | Sequence["JSONValue"] | Mapping[str, "JSONValue"]
 
 
 def canonical_json(value: JSONValue) -> str:
     """The one JSON text of a value: sorted keys, no spaces, no NaN (ValueError)."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    return ENCODER.encode(value)
 
 
 def digest(value: JSONValue) -> str:

@@ -17,16 +17,16 @@ PIXELS_LIMIT = 100_000_000
 
 SECONDS_LIMIT = 3_600.0
 
-ORIENTATION, UPRIGHT = 0x0112, 1
-"""Exif's tag for how a camera was held, and its value where nothing is to be turned."""
+ORIENTATION = 0x0112
+"""Exif's tag for how a camera was held."""
 
 
-def file_of(request: str, role: str) -> Path:
-    """The file that a request names: `{"image": PATH}` or `{"audio": PATH}`."""
-    return Path(str(parts_of(request).get(role, request)))
+def file_of(request: str, role: str) -> str:
+    """The path that a request names: `{"image": PATH}` or `{"audio": PATH}`."""
+    return str(parts_of(request).get(role, request))
 
 
-def read_image(file: Path, *, channels: int) -> "Image":
+def read_image(file: str | Path, *, channels: int) -> "Image":
     """The image, upright, in gray (1 channel) or in colours (3). BadInput where it is none."""
     from PIL import Image, ImageOps
 
@@ -35,7 +35,7 @@ def read_image(file: Path, *, channels: int) -> "Image":
             if opened.width * opened.height > PIXELS_LIMIT:
                 raise BadInput(f"{file} has {opened.width} x {opened.height} pixels; scale it down")
             opened.load()
-            if opened.getexif().get(ORIENTATION, UPRIGHT) != UPRIGHT:
+            if ORIENTATION in opened.getexif():
                 ImageOps.exif_transpose(opened, in_place=True)
             return opened.convert("L" if channels == 1 else "RGB")
     except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises for damaged files
@@ -46,7 +46,7 @@ def read_image(file: Path, *, channels: int) -> "Image":
         ) from error
 
 
-def n_pixels(file: Path) -> int:
+def n_pixels(file: str | Path) -> int:
     """How large an image is, from its header alone; 0 where that cannot be read."""
     from PIL import Image
 
@@ -57,7 +57,7 @@ def n_pixels(file: Path) -> int:
         return 0
 
 
-def read_audio(file: Path, *, rate: int) -> NDArray[np.float32]:
+def read_audio(file: str | Path, *, rate: int) -> NDArray[np.float32]:
     """The sound as one channel of samples in [-1, 1], (n,), at `rate` samples a second.
 
     Channels are averaged; other rates are converted by soxr. BadInput where it is no sound.
@@ -78,7 +78,7 @@ def read_audio(file: Path, *, rate: int) -> NDArray[np.float32]:
     return resampled(mono, found_rate, rate)
 
 
-def n_samples(file: Path) -> int:
+def n_samples(file: str | Path) -> int:
     """How long a sound is, from its header alone; 0 where that cannot be read."""
     import soundfile
 

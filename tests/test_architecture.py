@@ -19,7 +19,11 @@ HOMES = {
     "click": {"recommender/cli"},
     "tqdm": {"recommender/progress.py"},
     "evaluate": {"evaluators/quality/metrics.py"},
-    "datasets": {"evaluators/quality/metrics.py", "evaluators/reading/hub.py"},
+    "datasets": {
+        "evaluators/quality/metrics.py",
+        "evaluators/reading/hub.py",
+        "evaluators/reading/hub_parquet.py",
+    },
     "sklearn": {"evaluators/quality/metrics.py"},
     "huggingface_hub": {
         "catalog/sources",

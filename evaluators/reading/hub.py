@@ -21,6 +21,7 @@ from evaluators.reading.frames import (
     class_names,
     undecoded,
 )
+from evaluators.reading.hub_parquet import in_spans
 from evaluators.reading.split_slices import Slice, parse_split
 from evaluators.reading.splits import Splits, chosen_splits
 from evaluators.reading.table import Record, Table, first_line
@@ -113,7 +114,7 @@ class _Published:
         if found is None:
             raise BadInput(f"{source!r} is no data set's id. Write owner/name or owner/name:config")
         path, revision = found["path"], found["revision"]
-        builder = load_dataset_builder(path, found["config"], revision=revision)
+        builder = in_spans(load_dataset_builder(path, found["config"], revision=revision))
         if hasattr(builder.config, "keep_default_na"):  # the texts NA and None are texts
             builder.config.keep_default_na = False
         commit = builder.hash if COMMIT.fullmatch(str(builder.hash)) else None

@@ -13,12 +13,14 @@ from cache.errors import BadInput
 from evaluators.reading.table import Record, Table, first_line
 
 BATCH_ROWS = 10_000
+BUFFER_BYTES = 1 << 20
+"""Of each column so much is read at a time. Else whole row groups are, and all of them are kept."""
 
 
 def read_parquet(path: Path) -> Table:
     """A parquet file as a stream of its rows, with class names where `datasets` wrote them."""
     try:
-        file = pyarrow.parquet.ParquetFile(path)
+        file = pyarrow.parquet.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER_BYTES)
     except pyarrow.ArrowException as error:
         raise BadInput(f"{path} is no parquet file: {first_line(error)}.") from error
     return _table(path, file.schema_arrow, file.iter_batches(batch_size=BATCH_ROWS))
@@ -27,7 +29,7 @@ def read_parquet(path: Path) -> Table:
 def read_arrow(path: Path) -> Table:
     """An Arrow file or stream as `datasets` saves them, or a feather file (version 2)."""
     try:
-        source = pyarrow.memory_map(str(path))
+        source = pyarrow.OSFile(str(path))  # a mapped file counts as memory as far as it is read
         try:
             file = pyarrow.ipc.open_file(source)
             batches = (file.get_batch(at) for at in range(file.num_record_batches))

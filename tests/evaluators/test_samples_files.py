@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import random
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cache.errors import BadInput, NotFound
+from evaluators.reading.parquet import read_parquet
 from evaluators.samples import Row, read_samples
 
 TWO = (Row("good film", "pos"), Row("bad film", "neg"))
@@ -207,3 +209,17 @@ def test_parquet_is_read(tmp_path):
     pq.write_table(pa.table({"text": ["a", "b"], "label": [1, None]}), path)
     with pytest.raises(BadInput, match="row 2: 1 row has no label"):
         read_samples(path)
+
+
+@pytest.mark.parametrize("per_group", [5_000, 200_000])
+def test_a_parquet_file_is_never_in_memory_as_a_whole(tmp_path, per_group):
+    """Neither all row groups that were read, nor a large one."""
+    draw = random.Random(0)
+    texts = [f"{draw.getrandbits(400):x}" for _ in range(200_000)]
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": texts}), path, row_group_size=per_group, use_dictionary=False)
+    before, most = pa.total_allocated_bytes(), 0
+    for at, (text,) in read_parquet(path).records:
+        assert text == texts[at - 1]
+        most = max(most, pa.total_allocated_bytes() - before)
+    assert most < path.stat().st_size / 3
