@@ -87,7 +87,7 @@ class Evaluation:
         """The metric that the task is ranked by; accuracy also where it raced out."""
         found = self.figure(self.ranking.metric)
         if found is None and self.ranking.counts_errors and self.ranking.metric == "accuracy":
-            n_wrong = int(self.outcome["n_wrong"])
+            n_wrong = self.outcome["n_wrong"]
             return 1 - n_wrong / self.n_answered if self.n_answered else None
         return found
 

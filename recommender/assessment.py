@@ -134,7 +134,7 @@ def assess(
         verdict=verdict,
         reason="",
         n_rows=len(seen),
-        n_wrong=n_wrong_of(without_scores(bench, seen)) if bench.query.labelled else 0,
+        n_wrong=n_wrong_of(without_scores(bench, seen)) if bench.query.labelled else None,
         n_units=bench.facts.units_of(len(seen)),
         claims=judged.claims if judged else (),
         labels=labels,

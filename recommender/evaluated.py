@@ -25,9 +25,9 @@ def record_evaluations(
     )
 
 
-def ranking_of(query: Query) -> Ranking:
-    """What candidates of a task are ranked by: its first metric, where that can be measured."""
-    metric = next(iter(query.measured_metrics), "accuracy")
+def ranking_of(query: Query, metric: str | None = None) -> Ranking:
+    """What candidates are ranked by: this metric, else the task's first that can be measured."""
+    metric = metric or next(iter(query.measured_metrics), "accuracy")
     return Ranking(metric, query.spec(metric).higher_is_better, query.labelled)
 
 

@@ -173,10 +173,12 @@ def record_frontier(hunt: "Hunt", found: Recommendation) -> None:
         return
     from recommender.search.front import FrontPoint, record_front
 
+    metric = hunt.ranking.metric
+    spec = hunt.declared.query.spec(metric)
     points = [
-        FrontPoint(o.name, quality, latency, size, o.acceptable)
+        FrontPoint(o.name, spec.gain(quality), latency, size, o.acceptable)
         for o in found.candidates
-        if (quality := o.quality(hunt.metric)) is not None
+        if (quality := o.quality(metric)) is not None
         and (latency := o.value("latency_p50_ms")) is not None
         and (size := o.value("size_mb")) is not None
     ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 
 from cache.errors import BadInput, SourceUnavailable
+from cache.evaluations import Ranking
 from cache.ledgers import Ledgers
 from evaluators.candidate import Candidate
 from evaluators.measurement import CandidateFailed, State
@@ -13,6 +14,7 @@ from recommender.assessment import failed
 from recommender.bench import Bench, OutOfBudget, line_key, protect, stop_prefetching
 from recommender.contest import contenders_of, standing_of
 from recommender.costs import in_words
+from recommender.evaluated import ranking_of
 from recommender.evidence.split import PROMOTED_FROM, HeldOut
 from recommender.finals import is_confirmed, needs_finals, time_finalists, with_timings_of
 from recommender.naming import Naming, naming_of
@@ -357,7 +359,7 @@ class Hunt:
         """The finalists' outcomes with interleaved timings; where a neighbour fails, the choice's
         alone; where the choice itself fails, its failure."""
         candidates, last = self.declared.pool.candidates, None
-        for indices in (finalists(self.outcomes, chosen, self.metric), [chosen]):
+        for indices in (finalists(self.outcomes, chosen, self.ranking), [chosen]):
             try:
                 for index in indices:
                     self.runner.prepare(self.bench, candidates[index])
@@ -369,10 +371,10 @@ class Hunt:
         return {chosen: last} if last else {}
 
     @property
-    def metric(self) -> str:
-        """The quality that the frontier and the report show."""
-        quality = self.declared.query.quality
-        return quality[0].measure if quality else "accuracy"
+    def ranking(self) -> Ranking:
+        """The quality that the frontier and the report show: the first that is asked."""
+        query = self.declared.query
+        return ranking_of(query, query.quality[0].measure if query.quality else None)
 
     def _withhold_unconfirmed(self) -> None:
         """A budget may end before the finals: a limit on latency is then undecided, not met."""

@@ -1,6 +1,5 @@
 """What the store knows about candidates on a set of rows, ranked; nothing is measured."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -14,7 +13,7 @@ from cache.evaluations import SHOWN, DataSet, Evaluation, Limits
 from cache.measurements import Measurements
 from evaluators.measurement import Measurement
 from recommender.frontier import undominated
-from recommender.recommendation import Outcome, record
+from recommender.recommendation import Outcome, json_text, record
 
 if TYPE_CHECKING:
     import pandas
@@ -140,7 +139,7 @@ class Leaderboard:
 
     def to_json(self) -> str:
         """As JSON text with a `schema_version`."""
-        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+        return json_text(self.to_dict())
 
     def _pairs(self) -> Iterator[tuple[Outcome, dict[str, Any]]]:
         """Each entry with its origin as JSON; without one where the board was made by hand."""

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,9 +51,9 @@ class Outcome:
     """One candidate of the pool: its state, the verdict on its quality, and what was measured.
 
     `n_wrong` counts wrong answers among the `n_rows` rows that it was given, which are `n_units`
-    independent units; `claims` are the asked qualities with their certified bounds. `misses`
-    names the requirements that it does not meet; `flags` are short warnings for a reader
-    (`contamination: its card names the data set 'imdb'`).
+    independent units; None where an answer is no single label. `claims` are the asked qualities
+    with their certified bounds, `misses` the requirements that it does not meet; `flags` are short
+    warnings for a reader (`contamination: its card names the data set 'imdb'`).
     """
 
     model: str
@@ -64,7 +65,7 @@ class Outcome:
     reason: str
     predicted_size_mb: float
     n_rows: int = 0
-    n_wrong: int = 0
+    n_wrong: int | None = 0
     n_units: int = 0
     claims: tuple[Claim, ...] = ()
     license: str | None = None
@@ -104,7 +105,7 @@ class Outcome:
     def quality(self, metric: str) -> float | None:
         """The metric on all rows; accuracy also on the rows given before an early stop."""
         found = self.value(metric)
-        if found is None and metric == "accuracy" and self.n_rows:
+        if found is None and metric == "accuracy" and self.n_rows and self.n_wrong is not None:
             return 1 - self.n_wrong / self.n_rows
         return found
 
@@ -290,7 +291,7 @@ class Recommendation:
 
     def to_json(self) -> str:
         """The whole answer as JSON text, by the schema that its `$schema` names."""
-        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+        return json_text(self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
         """The whole answer as plain values."""
@@ -344,6 +345,23 @@ class Recommendation:
 
 
 _PLAIN_ANSWERS = ("guarantee", "ended", "search", "data", "environment", "command")
+
+
+def json_text(value: Mapping[str, Any]) -> str:
+    """For readers: JSON has no infinity (a perplexity may be infinite), so that is null there.
+
+    Half a surrogate pair, which UTF-8 cannot hold, is escaped as JSON does it.
+    """
+    text = json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _finite(value: Any) -> Any:  # Any: JSON of any depth
+    if isinstance(value, Mapping):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def record(outcome: Outcome) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from recommender.walk import on_frontier
 def recommendation_of(hunt: Hunt, command: str) -> Recommendation:
     """What the search found, with the certified bounds of everything that was run."""
     declared, bench = hunt.declared, hunt.bench
-    best, front = hunt.chosen, on_frontier(hunt.outcomes, hunt.metric)
+    best, front = hunt.chosen, on_frontier(hunt.outcomes, hunt.ranking)
     claims = _claims(hunt)
     outcomes = [
         _finished(hunt, index, best, claims, on_frontier=index in front)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from cache.evaluations import Ranking
 from recommender.frontier import undominated
 from recommender.recommendation import Outcome
 
@@ -25,25 +26,28 @@ def _cost(outcome: Outcome, measure: str) -> float:
     return -value if measure == "throughput_per_s" else value
 
 
-def on_frontier(outcomes: Outcomes, metric: str) -> set[int]:
+def on_frontier(outcomes: Outcomes, ranking: Ranking) -> set[int]:
     """The indices that no other candidate beats in estimated quality, size and latency at once."""
-    complete = [index for index, o in outcomes.items() if o.quality(metric) is not None]
-    points = [
-        (
-            -(outcomes[index].quality(metric) or 0.0),
+    sign = -1.0 if ranking.higher_is_better else 1.0
+    known = {index: outcome.quality(ranking.metric) for index, outcome in outcomes.items()}
+    points = {
+        index: (
+            sign * quality,
             _cost(outcomes[index], "size_mb"),
             _cost(outcomes[index], "latency_p50_ms"),
         )
-        for index in complete
-    ]
-    return {complete[position] for position in undominated(points)}
+        for index, quality in known.items()
+        if quality is not None
+    }
+    indices = list(points)
+    return {indices[place] for place in undominated(list(points.values()))}
 
 
-def finalists(outcomes: Outcomes, chosen: int, metric: str, *, most: int = 3) -> list[int]:
+def finalists(outcomes: Outcomes, chosen: int, ranking: Ranking, *, most: int = 3) -> list[int]:
     """The choice and at most three frontier neighbours, the nearest in size first."""
     size = _cost(outcomes[chosen], "size_mb")
     near = sorted(
-        on_frontier(outcomes, metric) - {chosen},
+        on_frontier(outcomes, ranking) - {chosen},
         key=lambda index: abs(_cost(outcomes[index], "size_mb") - size),
     )
     return [chosen, *near[:most]]

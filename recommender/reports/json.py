@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import Any
 
 from cache.errors import NotFound
-from recommender.recommendation import SCHEMA_VERSION, Plan
+from recommender.recommendation import SCHEMA_VERSION, Plan, json_text
 from recommender.reports.table import Result
 
 
@@ -14,7 +14,7 @@ def render(result: Result, *, verbose: bool = True) -> str:
     """The whole result; `verbose` changes nothing, a machine gets everything."""
     if isinstance(result, Plan):
         named = {"$schema": f"plan-{SCHEMA_VERSION}.json", "schema_version": SCHEMA_VERSION}
-        return json.dumps({**named, **asdict(result)}, indent=2, ensure_ascii=False)
+        return json_text({**named, **asdict(result)})
     return result.to_json()
 
 

@@ -11,11 +11,13 @@ from recommender.requirement import Requirement
 
 Result = Recommendation | Leaderboard | Plan
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
+)
 
 
 def clean(text: str) -> str:
-    """Text from models and data without control characters and terminal escapes."""
+    """Text from models and data without control characters, terminal escapes, halves of pairs."""
     return _CONTROL.sub("", text)
 
 

@@ -20,7 +20,7 @@ METRICS = ("quality", "latency_ms", "size_mb")
 
 @dataclass(frozen=True, slots=True)
 class FrontPoint:
-    """One measured candidate: its estimated quality and its costs.
+    """One measured candidate: its estimated quality, where more is better, and its costs.
 
     sufficient: whether it is certified and within every limit; others are marked as infeasible.
     """

@@ -3,6 +3,8 @@
 import copy
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from math import inf
 from typing import Any
 
 import pytest
@@ -131,7 +133,7 @@ def put(value_there: object, *path: str | int) -> Callable[[Any], None]:
         put("small", "candidates", 0, "predicted_size_mb"),
         put(12.0, "candidates", 0, "size"),
         put("fine", "candidates", 0, "state"),
-        put(None, "candidates", 0, "measurements", "size_mb", "value"),
+        put("12", "candidates", 0, "measurements", "size_mb", "value"),
         gone("candidates", 0, "measurements", "size_mb", "unit"),
         gone("candidates", 0, "flags"),
         put([60, 51], "candidates", 0, "labels", "inferred"),
@@ -159,6 +161,18 @@ def test_examples_are_shown_where_there_are_some(form: str) -> None:
     report = " ".join(plugin("reports", form)(ANSWER, verbose=True).split()).replace("\\", "")
     assert "a row: b, and team/good@00000000 torch-int8 answered a" in report
     assert "Answered wrongly" not in plugin("reports", form)(NOTHING, verbose=True)
+
+
+def test_what_json_cannot_hold_is_null_or_escaped() -> None:
+    """Any parser reads it: no `Infinity`, and only text that UTF-8 can hold."""
+    perplexity = Measurement("perplexity", inf, "ratio", 900, 3.5, inf, "bootstrap interval")
+    endless = replace(GOOD, measurements={"perplexity": perplexity}, license="half \ud800")
+    text = json_report.render(replace(ANSWER, choice=endless, candidates=(endless, FAILED)))
+    found = json.loads(text.encode("utf-8"), parse_constant=pytest.fail)
+    Draft202012Validator(schema("recommendation")).validate(found)
+    shown = found["choice"]["measurements"]["perplexity"]
+    assert (shown["value"], shown["low"], shown["high"]) == (None, 3.5, None)
+    assert found["choice"]["license"] == "half \ud800"
 
 
 def test_the_whole_answer_survives_its_json() -> None:

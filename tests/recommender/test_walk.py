@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from cache.evaluations import Ranking
 from evaluators.candidate import Recipe
 from evaluators.measurement import Measurement, State
 from recommender.evidence.verdict import Verdict
@@ -39,5 +40,33 @@ def test_the_finalists_are_the_choice_and_its_nearest_frontier_neighbours() -> N
         index: outcome(f"m{index}", size_mb=1.0 + index, accuracy=0.5 + index / 20, sufficient=True)
         for index in range(6)
     }
-    assert on_frontier(outcomes, "accuracy") == set(range(6))
-    assert sorted(finalists(outcomes, 2, "accuracy")) in ([0, 1, 2, 3], [1, 2, 3, 4])
+    by_accuracy = Ranking("accuracy")
+    assert on_frontier(outcomes, by_accuracy) == set(range(6))
+    assert sorted(finalists(outcomes, 2, by_accuracy)) in ([0, 1, 2, 3], [1, 2, 3, 4])
+
+
+def test_of_an_error_less_is_better_on_the_frontier() -> None:
+    """The smallest is never beaten; a larger one only belongs there where it errs less."""
+    sizes_and_errors = [(1.0, 0.30), (2.0, 0.20), (3.0, 0.25), (4.0, 0.0)]
+    outcomes = {
+        index: replace(
+            outcome(f"m{index}", size_mb=size, accuracy=0.5, sufficient=True),
+            measurements={
+                "size_mb": Measurement("size_mb", size, "MB", 1),
+                "wer": Measurement("wer", error, "ratio", 100),
+            },
+        )
+        for index, (size, error) in enumerate(sizes_and_errors)
+    }
+    assert on_frontier(outcomes, Ranking("wer", higher_is_better=False)) == {0, 1, 3}
+    assert on_frontier(outcomes, Ranking("wer")) == {0}
+
+
+def test_accuracy_is_only_known_of_rows_that_are_right_or_wrong() -> None:
+    """A candidate of a task with several labels a row that was raced out has no accuracy."""
+    raced_out = replace(
+        outcome("small", size_mb=1.0, accuracy=0.9, sufficient=False),
+        n_rows=50, n_wrong=5, measurements={},
+    )  # fmt: skip
+    assert raced_out.quality("accuracy") == 0.9
+    assert replace(raced_out, n_wrong=None).quality("accuracy") is None
