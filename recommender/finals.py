@@ -10,7 +10,7 @@ from evaluators.measurement import Measurement, State
 from evaluators.requests import request_of
 from recommender.assessment import as_figure, as_measurement, explain, is_noisy
 from recommender.bench import Bench
-from recommender.distribution import APART, keep_distribution, measured_percentiles
+from recommender.details.distribution import APART, keep_distribution, measured_percentiles
 from recommender.evidence.quantile import lower_bound, rounds_needed, upper_bound, upper_rank
 from recommender.evidence.verdict import Verdict
 from recommender.query import Query

@@ -158,8 +158,8 @@ def _completed(
     """The answer with what is not stored, and with what it lacks that an earlier version stored."""
     if found.details and not n_examples:
         return found
-    from recommender.detailing import Givens, completed, lacks_details
-    from recommender.mistakes import examples_of
+    from recommender.details.gathering import Givens, completed, lacks_details
+    from recommender.details.mistakes import examples_of
 
     givens = Givens.again(declared, bench)
     if lacks_details(found):

@@ -12,14 +12,14 @@ from cache.paths import Home
 from evaluators.candidate import Recipe
 from evaluators.labels import LabelMap
 from evaluators.measurement import Measurement, State
-from recommender.details import Details, Example
+from recommender.details.parts import Details, Example
 from recommender.evidence.verdict import Verdict
 
 if TYPE_CHECKING:
     import pandas
     from matplotlib.figure import Figure
 
-    from recommender.exporting import Exported
+    from recommender.exports.folder import Exported
     from recommender.serving import ReadyAnswerer, ReadyClassifier
 
 SCHEMA_VERSION = 3
@@ -267,7 +267,7 @@ class Recommendation:
 
     def export(self, folder: str | Path) -> "Exported":
         """Write the choice to a new folder, ready to run without this search."""
-        from recommender.exporting import export
+        from recommender.exports.folder import export
 
         return export(self, folder)
 

@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from evaluators.measurement import State
 from recommender.assessment import explain, failed, known_bounds, record_bounds
-from recommender.detailing import Givens, with_details
+from recommender.details.gathering import Givens, with_details
 from recommender.flags import flagged
 from recommender.guarantee import notes, promise
 from recommender.hunt import Hunt

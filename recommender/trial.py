@@ -18,7 +18,7 @@ from evaluators.samples import Row
 from recommender.assessment import Answered, as_figure, assess, failed, judge_seen
 from recommender.bench import Bench, prepare
 from recommender.costs import spent_on
-from recommender.distribution import keep_distribution
+from recommender.details.distribution import keep_distribution
 from recommender.drift import DRIFT, drifted
 from recommender.evidence.verdict import Verdict
 from recommender.naming import known_outputs, label_map, looks_reordered

@@ -9,7 +9,7 @@ import click
 from recommender.cli import completers
 
 if TYPE_CHECKING:
-    from recommender.exporting import Exported
+    from recommender.exports.folder import Exported
 
 
 @click.command(
@@ -27,7 +27,7 @@ def command(run: str, folder: Path) -> None:
     """
     from cache.measurements import Measurements
     from recommender.api import home_of
-    from recommender.exporting import export
+    from recommender.exports.folder import export
     from recommender.runs import stored_run
 
     home = home_of(None)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCardData
 
     from catalog.model import Model
-    from recommender.predict_script import Script
+    from recommender.exports.scripts import Script
 
 LIBRARIES = {"torch": "transformers", "onnxruntime": "onnx", "openvino": "openvino"}
 """The Hub's names of the libraries that load what a backend runs."""

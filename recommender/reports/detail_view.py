@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import ceil
 
-from recommender.details import Confusion, Details, SliceQuality
+from recommender.details.parts import Confusion, Details, SliceQuality
 from recommender.reports.figures import quality
 from recommender.reports.table import figure
 

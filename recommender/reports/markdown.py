@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from recommender.details import Details
+from recommender.details.parts import Details
 from recommender.leaderboard import Leaderboard
 from recommender.recommendation import Outcome, Plan, Recommendation
 from recommender.reports.figures import quality

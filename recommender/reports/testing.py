@@ -8,7 +8,7 @@ from math import inf
 from evaluators.candidate import Recipe
 from evaluators.labels import LabelMap
 from evaluators.measurement import Measurement, State
-from recommender.details import CalibrationBin, ClassQuality, Confusion, Details, SliceQuality
+from recommender.details.parts import CalibrationBin, ClassQuality, Confusion, Details, SliceQuality
 from recommender.evidence.verdict import Verdict
 from recommender.frontier import undominated
 from recommender.recommendation import Claim, Outcome, Plan, Recommendation

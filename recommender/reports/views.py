@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from recommender.details import Example
+from recommender.details.parts import Example
 from recommender.leaderboard import Leaderboard
 from recommender.recommendation import Claim, Outcome, Recommendation
 from recommender.reports.detail_view import DetailView, detail_view

@@ -15,7 +15,7 @@ from evaluators.labels import Inferred, LabelMap
 from evaluators.measurement import Measurement, State
 from evaluators.quality.measures import measure_for
 from evaluators.quality.score import wilson
-from recommender.breakdown import (
+from recommender.details.breakdown import (
     MOST_CLASSES,
     MOST_CONFUSED,
     NO_LABEL,
@@ -26,15 +26,15 @@ from recommender.breakdown import (
     entities_of,
     several_of,
 )
-from recommender.detailing import MOST_DETAILED, memory_split, shown_in_detail
-from recommender.details import Details
-from recommender.distribution import APART, NUMBERS
+from recommender.details.distribution import APART, NUMBERS
+from recommender.details.gathering import MOST_DETAILED, memory_split, shown_in_detail
+from recommender.details.parts import Details
+from recommender.details.slicing import MOST_VALUES, slices_of
 from recommender.evidence.verdict import Verdict
 from recommender.facts import Facts
 from recommender.flags import flags_of
 from recommender.query import Query
 from recommender.recommendation import Claim, Outcome, Plan, Recommendation
-from recommender.slicing import MOST_VALUES, slices_of
 
 Answers = list[str | None]
 

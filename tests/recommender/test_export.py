@@ -30,8 +30,8 @@ from evaluators.task import TEXT_CLASSIFICATION, Task
 from evaluators.testing import make_bert
 from recommender import Recommendation
 from recommender.evidence.verdict import Verdict
-from recommender.exporting import Exported, load_folder
-from recommender.predict_script import script_for
+from recommender.exports.folder import Exported, load_folder
+from recommender.exports.scripts import script_for
 from recommender.recommendation import Claim, Outcome, Plan
 from recommender.reports.card import (
     card_of,

@@ -14,7 +14,7 @@ from cache.errors import NotFound
 from evaluators.candidate import Recipe
 from evaluators.labels import Inferred, LabelMap
 from evaluators.measurement import Measurement, State
-from recommender.details import (
+from recommender.details.parts import (
     CalibrationBin,
     ClassQuality,
     Confusion,

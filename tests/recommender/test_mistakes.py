@@ -7,8 +7,8 @@ import pytest
 
 from evaluators.reading.shapes import Kind
 from evaluators.samples import Row
+from recommender.details.mistakes import MOST_CHARACTERS, _cut, _wrong
 from recommender.facts import Facts
-from recommender.mistakes import MOST_CHARACTERS, _cut, _wrong
 from recommender.query import Query
 
 

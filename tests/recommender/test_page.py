@@ -115,7 +115,7 @@ def test_rows_of_the_user_are_shown_only_where_asked_for(result: Recommendation)
     """Examples are part of a page only where the result carries them."""
     from dataclasses import replace
 
-    from recommender.details import Example
+    from recommender.details.parts import Example
 
     assert "answered wrongly" not in html.render(result)
     shown = replace(result, examples=(Example("a <dull> film", "bad", {"m": "good"}),))

@@ -14,7 +14,7 @@ import pytest
 from evaluators.candidate import Recipe
 from evaluators.labels import LabelMap
 from evaluators.measurement import Measurement, State
-from recommender.details import ClassQuality, Details, SliceQuality
+from recommender.details.parts import ClassQuality, Details, SliceQuality
 from recommender.evidence.verdict import Verdict
 from recommender.leaderboard import Leaderboard, Origin
 from recommender.recommendation import Claim, Outcome, Plan, Recommendation

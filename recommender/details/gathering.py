@@ -13,12 +13,18 @@ from evaluators.candidate import Candidate
 from evaluators.reading.shapes import Kind
 from recommender.assessment import Answered, n_wrong_of, without_scores
 from recommender.bench import Bench, line_key
-from recommender.breakdown import calibration_of, classes_of, confusion_of, entities_of, several_of
-from recommender.details import CalibrationBin, ClassQuality, Details
-from recommender.distribution import distribution_of
+from recommender.details.breakdown import (
+    calibration_of,
+    classes_of,
+    confusion_of,
+    entities_of,
+    several_of,
+)
+from recommender.details.distribution import distribution_of
+from recommender.details.parts import CalibrationBin, ClassQuality, Details
+from recommender.details.slicing import slices_of
 from recommender.naming import Naming, naming_of
 from recommender.recommendation import Outcome, Recommendation
-from recommender.slicing import slices_of
 from recommender.trial import answered_by
 
 if TYPE_CHECKING:

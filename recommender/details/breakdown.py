@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from evaluators.quality.answers import labels_in, texts_in
 from evaluators.quality.spans import entity_types, spans
-from recommender.details import CalibrationBin, ClassQuality, Confusion
+from recommender.details.parts import CalibrationBin, ClassQuality, Confusion
 
 MOST_CONFUSED = 30
 """Labels of a confusion matrix. Where the data has more, it is of those with the most errors: as

@@ -12,7 +12,7 @@ from evaluators.quality.counts import FORMULAS, Counts
 from evaluators.quality.forms import AllRows, BoundedMean, Sums
 from evaluators.quality.score import NORMAL_QUANTILE_95, wilson
 from evaluators.quality.specs import OF_LABELS, MetricSpec
-from recommender.details import SliceQuality
+from recommender.details.parts import SliceQuality
 from recommender.evidence.approximate import Jackknife, jackknife, jackknife_of
 from recommender.evidence.conditions import Condition
 from recommender.facts import Facts

@@ -18,7 +18,7 @@ from evaluators.hardware import library_versions
 from evaluators.labels import LabelMap, normalised
 from evaluators.serving import Serving
 from evaluators.task import SEVERAL, Task
-from recommender.predict_script import Script, script_for
+from recommender.exports.scripts import Script, script_for
 from recommender.recommendation import Outcome, Recommendation
 from recommender.serving import ReadyAnswerer, ReadyClassifier, built, loaded
 

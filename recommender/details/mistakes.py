@@ -13,9 +13,9 @@ from evaluators.requests import request_of
 from evaluators.samples import Row
 from recommender.assessment import Answered, without_scores
 from recommender.bench import Bench
-from recommender.breakdown import NO_LABEL
-from recommender.detailing import Given, Givens, shown_in_detail
-from recommender.details import Example
+from recommender.details.breakdown import NO_LABEL
+from recommender.details.gathering import Given, Givens, shown_in_detail
+from recommender.details.parts import Example
 from recommender.evidence.conditions import Condition
 from recommender.measures import measure_of
 from recommender.query import Query

@@ -1,0 +1,1 @@
+"""What a report shows of a candidate besides its figures: where it is right, sure and fast."""
