@@ -17,16 +17,16 @@ def installed(seam: str) -> dict[str, EntryPoint]:
 
 def plugin(seam: str, name: str) -> Any:  # Any: each seam's protocol is its caller's concern
     """The named plug-in, loaded. Raises NotFound with the nearest name and the list."""
-    check_installed(seam, [name])
-    return installed(seam)[name].load()
+    return check_installed(seam, [name])[name].load()
 
 
-def check_installed(seam: str, names: Iterable[str]) -> None:
-    """Raise NotFound for the first name that is no plug-in of the seam; loads nothing."""
+def check_installed(seam: str, names: Iterable[str]) -> dict[str, EntryPoint]:
+    """All of the seam. NotFound for the first of the names that is none of them; loads nothing."""
     known = installed(seam)
     for name in names:
         if name not in known:
             raise NotFound(unknown(name, list(known), what=seam.removesuffix("s")))
+    return known
 
 
 def unknown(name: str, known: list[str], *, what: str) -> str:
