@@ -94,6 +94,12 @@ class DetectorInputs(ImageInputs):
         """CandidateFailed where the repository has none that runs here."""
         return cls(_loaded(AutoImageProcessor, source, "image processor"), source, channels, size)
 
+    @property
+    def has_one_shape(self) -> bool:
+        """Whether every image is brought to the same height and width."""
+        own = self.processor.size
+        return self.size is not None or bool(own.get("height") and own.get("width"))
+
     def batches(self, texts: Sequence[str]) -> list[Arrays]:
         """Two noise images, one of another shape, and some of the given ones, each alone."""
         from PIL import Image
@@ -118,8 +124,7 @@ class DetectorInputs(ImageInputs):
 
     def axes(self, name: str) -> Mapping[int, str]:
         """The batch; and height and width, where they differ from image to image."""
-        own = self.processor.size
-        if self.size is not None or (own.get("height") and own.get("width")):
+        if self.has_one_shape:
             return {0: "batch"}
         first = 1 if name == PIXEL_MASK else 2
         return {0: "batch", first: "height", first + 1: "width"}

@@ -65,6 +65,9 @@ class Detector:
 
     def _together(self, images: Sequence[Any]) -> Iterator[tuple[list[int], Arrays]]:
         """Images that have one shape when they are processed, by their places."""
+        if self.inputs.has_one_shape:
+            yield list(range(len(images))), self.inputs.arrays(images)
+            return
         made = [self.inputs.arrays([image]) for image in images]
         shapes: dict[tuple[int, ...], list[int]] = {}
         for place, arrays in enumerate(made):
