@@ -8,7 +8,7 @@ from evaluators.labelling.label_map import quoted
 from recommender.assessment import TOO_NOISY
 from recommender.drift import drift_told
 from recommender.evidence.weights import trained_on
-from recommender.recommendation import Outcome
+from recommender.recommendation import NOISY_TIMING, Outcome
 
 NO_DATA: frozenset[str] = frozenset()
 
@@ -51,4 +51,4 @@ def _of_timings(outcome: Outcome) -> Iterator[str]:
     noisy = next((note for note in notes if TOO_NOISY in note), None)
     if noisy is not None:
         why = noisy.partition(f"{TOO_NOISY}: ")[2]
-        yield f"noisy timing: {why or TOO_NOISY}"
+        yield f"{NOISY_TIMING}: {why or TOO_NOISY}"

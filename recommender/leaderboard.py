@@ -1,8 +1,9 @@
 """What the store knows about candidates on a set of rows, ranked; nothing is measured."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from math import inf, isnan
 from pathlib import Path
@@ -12,8 +13,9 @@ from cache.errors import BadInput, NotFound
 from cache.evaluations import SHOWN, DataSet, Evaluation, Limits
 from cache.measurements import Measurements
 from evaluators.measurement import Measurement
+from recommender.evidence.verdict import Verdict
 from recommender.frontier import undominated
-from recommender.recommendation import Outcome, json_text, record
+from recommender.recommendation import NOISY_TIMING, Outcome, json_text, record
 
 if TYPE_CHECKING:
     import pandas
@@ -35,8 +37,8 @@ class Origin:
     """Where an entry's figures come from.
 
     Its quality was measured at `evaluated_at` (UTC) in `run` on the machine `evaluated_on`; its
-    timings and memory with `threads` on the machine `timed_on`, which is None where none are
-    known. `complete` says that all rows of its test were answered.
+    timings and memory with `threads` and these `libraries` on the machine `timed_on`, which is
+    None where none are known. `complete` says that all rows of its test were answered.
     """
 
     evaluated_at: str
@@ -45,15 +47,18 @@ class Origin:
     complete: bool
     timed_on: str | None
     threads: int
+    libraries: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Leaderboard:
     """Evaluated candidates on one set of rows, the best first, ties by size.
 
-    Those that answered only some of the rows come after them, and what failed last. `origins` say
-    of each entry where its figures come from. `metric` is what they are ranked by, `fingerprint`
-    the digest of the rows, `machine` this one, whose timings are shown where there are some.
+    Nothing is asked here, so entries have no verdict and miss no limit: each was judged by the bar
+    of its own search, which `recommender.why` tells. Those that answered only some of the rows come
+    after them, and what failed last. `origins` say of each entry where its figures come from.
+    `metric` is what they are ranked by, `fingerprint` the digest of the rows, `machine` this one,
+    whose timings are shown where there are some.
     """
 
     task: str
@@ -61,6 +66,7 @@ class Leaderboard:
     n_rows: int
     entries: tuple[Outcome, ...]
     metric: str = "accuracy"
+    higher_is_better: bool = True
     fingerprint: str = ""
     machine: str = ""
     origins: tuple[Origin, ...] = ()
@@ -120,7 +126,15 @@ class Leaderboard:
         """One row a candidate, with where its figures come from."""
         import pandas
 
-        return pandas.DataFrame([record(entry) | origin for entry, origin in self._pairs()])
+        return pandas.DataFrame(self.records())
+
+    def records(self) -> list[dict[str, Any]]:
+        """One flat row a candidate, with where its figures come from."""
+        found = []
+        for entry, origin in self._pairs():
+            libraries = json.dumps(origin.pop("libraries", {}), sort_keys=True)
+            found.append(record(entry) | origin | {"libraries": libraries})
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values."""
@@ -132,6 +146,7 @@ class Leaderboard:
             "fingerprint": self.fingerprint,
             "n_rows": self.n_rows,
             "metric": self.metric,
+            "higher_is_better": self.higher_is_better,
             "machine": self.machine,
             "entries": [entry.to_json() | origin for entry, origin in self._pairs()],
             "notes": list(self.notes),
@@ -264,6 +279,7 @@ def _board(data: DataSet, evaluations: Sequence[Evaluation], here: str) -> Leade
             replace(entry.outcome, on_frontier=at in front) for at, entry in enumerate(entries)
         ),
         metric=metric,
+        higher_is_better=newest.ranking.higher_is_better,
         fingerprint=data.rows,
         machine=here,
         origins=tuple(entry.origin for entry in entries),
@@ -279,15 +295,17 @@ def _entry(evaluations: Sequence[Evaluation], metric: str, here: str) -> _Entry:
         key=lambda e: (e.machine == here, -e.threads, e.evaluated_at),
         default=None,
     )
-    outcome = Outcome.from_json(best.outcome)
+    outcome = _without_verdict(Outcome.from_json(best.outcome))
     timings = _timings(timed.outcome["measurements"]) if timed else {}
     untimed = {n: m for n, m in outcome.measurements.items() if not _is_timing(n, m.unit)}
     measured = untimed | {name: Measurement(**m) for name, m in timings.items()}
     claims = tuple(claim for claim in outcome.claims if claim.subject == metric)
     quality = best.quality if best.ranking.metric == metric else None
     sign = 1.0 if best.ranking.higher_is_better else -1.0
+    flags = [flag for flag in outcome.flags if not _is_of_timing(flag)]
+    flags += [flag for flag in timed.outcome["flags"] if _is_of_timing(flag)] if timed else []
     return _Entry(
-        replace(outcome, measurements=measured, claims=claims),
+        replace(outcome, measurements=measured, claims=claims, flags=tuple(flags)),
         Origin(
             evaluated_at=best.evaluated_at,
             evaluated_on=best.machine,
@@ -295,9 +313,22 @@ def _entry(evaluations: Sequence[Evaluation], metric: str, here: str) -> _Entry:
             complete=best.complete and quality is not None,
             timed_on=timed.machine if timed else None,
             threads=(timed or best).threads,
+            libraries=json.loads((timed or best).libraries),
         ),
         float("nan") if quality is None else sign * quality,
     )
+
+
+def _without_verdict(outcome: Outcome) -> Outcome:
+    """The answers of a candidate, without what another search asked of them."""
+    if outcome.state not in SHOWN:
+        return outcome
+    reason = f"{outcome.n_rows:,} rows answered"
+    return replace(outcome, verdict=Verdict.UNDECIDED, misses=(), reason=reason)
+
+
+def _is_of_timing(flag: str) -> bool:
+    return flag.startswith(NOISY_TIMING)
 
 
 def _timings(measurements: Mapping[str, Any]) -> dict[str, Any]:
@@ -335,9 +366,12 @@ def _notes(
     """What must be known before entries are compared."""
     by_machine: dict[str, int] = defaultdict(int)
     threads = set()
+    versions: dict[str, set[str]] = defaultdict(set)
     for entry in entries:
         if entry.origin.timed_on is not None:
             threads.add(entry.origin.threads)
+            for library, version in entry.origin.libraries.items():
+                versions[library].add(version)
             by_machine[entry.origin.timed_on] += entry.origin.timed_on != here
     notes = [
         f"timings and memory of {n:,} {'candidate' if n == 1 else 'candidates'} are not this "
@@ -346,11 +380,18 @@ def _notes(
         if n
     ]
     if len(threads) > 1:
-        told = ", ".join(map(str, sorted(threads)))
+        told = _joined(map(str, threads))
         notes.append(f"timings were taken with different numbers of threads: {told}")
+    for library, found in sorted(versions.items()):
+        if len(found) > 1:
+            notes.append(f"timings were taken with several versions of {library}: {_joined(found)}")
     if len({evaluation.settings for evaluation in evaluations}) > 1:
         notes.append(
             "the rows were searched under several settings (options of the task, maps of labels, "
-            "positive labels); each candidate's newest evaluation is shown"
+            "positive labels); of each candidate the one that answered most rows is shown"
         )
     return tuple(notes)
+
+
+def _joined(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))

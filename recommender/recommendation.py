@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cache.errors import BadInput, NotFound
+from cache.evaluations import Ranking
 from cache.paths import Home
 from evaluators.candidate import Recipe
 from evaluators.labels import LabelMap
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 3
 """Of the JSON that users read, recommender/reports/schema/."""
+
+BY_ACCURACY = Ranking("accuracy")
+
+NOISY_TIMING = "noisy timing"
+"""How the flag starts that is of the machine, and not of the candidate."""
 
 NOT_RUN = (State.NOT_NEEDED, State.UNLIKELY, State.SKIPPED_BY_BUDGET)
 """How a candidate of the pool ends that nothing was asked of."""
@@ -198,11 +204,12 @@ class Plan:
 class Recommendation:
     """What a search found. `choice` is None when nothing was shown to be sufficient.
 
-    `search` says why the search stopped (`reason`) and what it saved: candidates `raced_out`,
-    `skipped` and `excluded`, and `saved_mb` never downloaded. `ties` are sentences about
-    sufficient candidates that these rows cannot tell from the choice. `details` are of the choice,
-    the frontier and the baseline, by candidate; `examples` are rows, where these were asked for,
-    and are never stored.
+    `ranking` is the quality that is shown where nothing is claimed, and whether more of it is
+    better. `search` says why the search stopped (`reason`) and what it saved: candidates
+    `raced_out`, `skipped` and `excluded`, and `saved_mb` never downloaded. `ties` are sentences
+    about sufficient candidates that these rows cannot tell from the choice. `details` are of the
+    choice, the frontier and the baseline, by candidate; `examples` are rows, where these were asked
+    for, and are never stored.
     """
 
     plan: Plan
@@ -220,6 +227,7 @@ class Recommendation:
     details: Mapping[str, Details] = field(default_factory=dict)
     examples: tuple[Example, ...] = ()
     from_memory: bool = False
+    ranking: Ranking = BY_ACCURACY
 
     @property
     def frontier(self) -> tuple[Outcome, ...]:
@@ -287,7 +295,23 @@ class Recommendation:
         """One row a candidate; figures that were not measured are NaN."""
         import pandas
 
-        return pandas.DataFrame([record(outcome) for outcome in self.candidates])
+        return pandas.DataFrame(self.records())
+
+    def records(self) -> list[dict[str, Any]]:
+        """One flat row a candidate with its role, and one of the baseline where it is no candidate.
+
+        The role is `choice`, `baseline` or empty.
+        """
+        names = {outcome.name for outcome in self.candidates}
+        apart = [self.baseline] if self.baseline and self.baseline.name not in names else []
+        return [{"role": self.role_of(o), **record(o)} for o in (*self.candidates, *apart)]
+
+    def role_of(self, outcome: Outcome) -> str:
+        """`choice`, `baseline`, or empty."""
+        if outcome is self.choice:
+            return "choice"
+        is_baseline = self.baseline is not None and outcome.name == self.baseline.name
+        return "baseline" if is_baseline else ""
 
     def to_json(self) -> str:
         """The whole answer as JSON text, by the schema that its `$schema` names."""
@@ -309,6 +333,7 @@ class Recommendation:
             "baseline": self.baseline.to_json() if self.baseline else None,
             "details": {name: each.to_json() for name, each in self.details.items()},
             "data": dict(self.data),
+            "ranking": {name: getattr(self.ranking, name) for name in _OF_RANKING},
             "environment": dict(self.environment),
             "notes": list(self.notes),
             "command": self.command,
@@ -336,6 +361,7 @@ class Recommendation:
             examples=tuple(Example(**each) for each in value.get("examples", ())),
             notes=tuple(value["notes"]),
             ties=tuple(value["ties"]),
+            ranking=Ranking(**value.get("ranking", {"metric": "accuracy"})),
             **{name: value[name] for name in _PLAIN_ANSWERS},
         )
 
@@ -345,6 +371,7 @@ class Recommendation:
 
 
 _PLAIN_ANSWERS = ("guarantee", "ended", "search", "data", "environment", "command")
+_OF_RANKING = ("metric", "higher_is_better")
 
 
 def json_text(value: Mapping[str, Any]) -> str:

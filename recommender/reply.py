@@ -53,6 +53,7 @@ def recommendation_of(hunt: Hunt, command: str) -> Recommendation:
             *notes(benches, bench, declared, outcomes),
         ),
         command=command,
+        ranking=hunt.ranking,
         from_memory=hunt.runner.worker is None and not hunt.runner.measured,
     )
     return with_details(found, Givens.of(hunt))

@@ -126,6 +126,14 @@ class Requirement:
         return found
 
     @classmethod
+    def again(cls, text: str) -> "Requirement":
+        """Read one that was parsed before; BadInput where it is none."""
+        found = cls._read(canonical(text.strip()))
+        if found is None:
+            raise BadInput(f"'{text}' is no requirement; {_suggestion(text)}")
+        return found
+
+    @classmethod
     def _read(cls, line: str) -> "Requirement | None":
         """What a line says, right or wrong; None where it has no such form."""
         member = _LICENSE.fullmatch(line)

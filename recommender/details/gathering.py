@@ -22,7 +22,7 @@ from recommender.details.breakdown import (
 )
 from recommender.details.distribution import distribution_of
 from recommender.details.parts import CalibrationBin, ClassQuality, Details
-from recommender.details.slicing import slices_of
+from recommender.details.slicing import slice_metric, slices_of
 from recommender.naming import Naming, naming_of
 from recommender.recommendation import Outcome, Recommendation
 from recommender.trial import answered_by
@@ -156,7 +156,8 @@ def details_of(given: Given, outcome: Outcome) -> Details:
     slices = slices_of(bench.query, bench.facts, [answer for _, answer in seen])
     plain = without_scores(bench, seen)
     answers, truths = [answer for _, answer in plain], [row.label for row, _ in plain]
-    details = replace(costs, slices=slices, classes=_classes(bench, answers, truths))
+    sliced = replace(costs, slices=slices, slice_metric=slice_metric(bench.query) if slices else "")
+    details = replace(sliced, classes=_classes(bench, answers, truths))
     if not bench.query.labelled:
         return details
     bins, error = _calibration(given, outcome, answers, truths)
@@ -192,8 +193,8 @@ def _calibration(
     names = outcome.labels.names if outcome.labels else ()
     if len(answers) * len(names) > MOST_SCORES:
         return (), None
-    lines = given.bench.store.scores(given.bench.key(given.candidate))
     keys = given.bench.row_keys[: len(answers)]
+    lines = given.bench.store.scores(given.bench.key(given.candidate))
     scores = b"".join(lines[key] for key in keys)
     logits = np.frombuffer(scores, dtype=np.float32).reshape(len(keys), -1)
     right = np.array([a == t for a, t in zip(answers, truths, strict=True)], dtype=bool)

@@ -62,15 +62,16 @@ class CalibrationBin:
 class Details:
     """One candidate in detail. What does not apply to its task, or was not measured, is empty.
 
-    `calibration_error` is the expected calibration error: the mean over rows of the bins'
-    |accuracy - confidence| (Guo et al., On Calibration of Modern Neural Networks, 2017).
-    `latency_ms` are percentiles of single requests by their number (`5`, `25`, `50`, ..., `99`).
-    `memory_mb` splits the peak into named parts, which add up to it.
+    `calibration_error` is the expected calibration error: the mean over rows of the bins' |accuracy
+    - confidence| (Guo et al., On Calibration of Modern Neural Networks, 2017). `slice_metric` is
+    the quality that `slices` hold. `latency_ms` are percentiles of single requests by their number
+    (`5`, `25`, `50`, ..., `99`). `memory_mb` splits the peak into named parts, which add up to it.
     """
 
     confusion: Confusion | None = None
     classes: tuple[ClassQuality, ...] = ()
     slices: tuple[SliceQuality, ...] = ()
+    slice_metric: str = ""
     calibration: tuple[CalibrationBin, ...] = ()
     calibration_error: float | None = None
     latency_ms: Mapping[str, float] = field(default_factory=dict)
@@ -93,6 +94,7 @@ class Details:
             ),
             classes=tuple(ClassQuality(**each) for each in value["classes"]),
             slices=tuple(SliceQuality(**each) for each in value["slices"]),
+            slice_metric=value.get("slice_metric", ""),
             calibration=tuple(CalibrationBin(**each) for each in value["calibration"]),
             calibration_error=value["calibration_error"],
             latency_ms=dict(value["latency_ms"]),

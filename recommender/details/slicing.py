@@ -50,6 +50,14 @@ def slices_of(query: Query, facts: Facts, answers: Answers) -> tuple[SliceQualit
     return tuple(found)
 
 
+def slice_metric(query: Query) -> str:
+    """What `slices_of` gives: `recall[urgent]`, or `wer` itself where `1 - wer` is claimed."""
+    asked = next(iter(query.quality), None)
+    if asked is None:
+        return next(iter(query.measured_metrics), "")
+    return replace(asked, slice=None).subject
+
+
 def _places(slices: Sequence[Mapping[str, str]], query: Query) -> dict[tuple[str, str], Rows]:
     """The rows of each column and value that is listed."""
     rows: dict[tuple[str, str], Rows] = {}

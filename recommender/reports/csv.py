@@ -5,7 +5,8 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-from recommender.recommendation import Outcome, Plan, Recommendation, record
+from recommender.leaderboard import Leaderboard
+from recommender.recommendation import Outcome, Plan
 from recommender.reports.table import Result, clean
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
@@ -27,13 +28,16 @@ def render(result: Result, *, verbose: bool = True) -> str:
 def _records(result: Result) -> list[Mapping[str, Any]]:
     if isinstance(result, Plan):
         return [{"candidate": name, "predicted_size_mb": size} for name, size in result.candidates]
-    outcomes = result.candidates if isinstance(result, Recommendation) else result.entries
-    return [_record(outcome) for outcome in outcomes]
+    rows = result.records()
+    if isinstance(result, Leaderboard):
+        outcomes = list(result.entries)
+    else:
+        outcomes = [*result.candidates, *([result.baseline] if result.baseline else [])]
+    return [_record(row, outcome) for row, outcome in zip(rows, outcomes, strict=False)]
 
 
-def _record(outcome: Outcome) -> Mapping[str, Any]:
+def _record(row: dict[str, Any], outcome: Outcome) -> Mapping[str, Any]:
     """The flat row, with the estimate and the units beside each certified bound."""
-    row = record(outcome)
     known = {}
     for claim in outcome.claims:
         known[f"{claim.subject}_estimate"] = claim.estimate

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from recommender.leaderboard import Leaderboard
 from recommender.recommendation import Outcome, Plan, Recommendation
 from recommender.reports.pages import page
-from recommender.reports.table import HEADER, Result, cells, metric_of, plan_lines, tried
+from recommender.reports.table import Result, cells, header, metric_of, plan_lines, tried
 from recommender.reports.views import BoardView, FigureView, ReportView, board_view, report_view
 
 MANY = 2_000
@@ -43,7 +43,7 @@ def notebook(result: Recommendation | Leaderboard) -> str:
         "notebook.html",
         view=view,
         figure=_picture(result),
-        columns=[metric if name == "quality" else name for name in HEADER],
+        columns=header(result),
         rows=[cells(result, outcome, metric) for outcome in shown],
         n_more=_n_known(result) - len(shown),
     )

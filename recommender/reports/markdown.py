@@ -11,6 +11,7 @@ from recommender.reports.table import (
     HEADER,
     Result,
     clean,
+    header,
     headline,
     metric_of,
     plan_lines,
@@ -111,7 +112,9 @@ def _details(details: Details | None) -> list[str]:
              "-" if each.low is None else f"{_share(each.low)} to {_share(each.high)}"]
             for each in details.slices
         ]  # fmt: skip
-        parts.append(_grid(["slice", "rows", "quality", "95 % interval"], rows))
+        parts.append(
+            _grid(["slice", "rows", details.slice_metric or "quality", "95 % interval"], rows)
+        )
     if details.calibration_error is not None:
         parts.append(f"Expected calibration error: {details.calibration_error:.3f}")
     return ["## The choice in detail", *parts] if parts else []
@@ -131,8 +134,8 @@ def _grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _table(result: Recommendation | Leaderboard) -> str:
     metric = metric_of(result)
     outcomes = tried(result) if isinstance(result, Recommendation) else result.entries
-    header = [escape(metric) if name == "quality" else name for name in HEADER]
-    rows = [header, ["---"] * len(header)]
+    names = [name if name in HEADER else escape(name) for name in header(result)]
+    rows = [names, ["---"] * len(names)]
     rows += [list(map(escape, row_of(result, o, metric).values())) for o in outcomes]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     is_noisy = any(cell.endswith(NOISY) for row in rows for cell in row)

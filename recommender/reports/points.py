@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from types import MappingProxyType
 from typing import Literal
 
@@ -14,11 +15,14 @@ from recommender.reports.table import (
     clean,
     estimate_of,
     figure,
+    first_asked,
+    is_asked,
     metric_of,
     quality_cell,
+    rises,
     state_cell,
 )
-from recommender.requirement import ERRORS, Requirement
+from recommender.requirement import Requirement
 
 Shown = Recommendation | Leaderboard
 Kind = Literal["choice", "frontier", "turned down", "failed", "not run", "baseline"]
@@ -113,7 +117,7 @@ def drawn_points(result: Shown, axis: str = "size_mb") -> tuple[list[Point], int
     """The points that one figure draws, and how many there are."""
     metric = metric_of(result)
     places = _places(result, axis, metric)
-    kept = thinned(places, rising=rises(metric))
+    kept = thinned(places, rising=rises(result))
     return [_point(result, axis, metric, place) for place in kept], len(places)
 
 
@@ -129,7 +133,7 @@ def requirement_of(result: Shown) -> float | None:
     if not isinstance(result, Recommendation):
         return None
     claimed = (outcome.claims[0].target for outcome in result.candidates if outcome.claims)
-    asked = _asked(result)
+    asked = first_asked(result)
     if asked is None:
         return None
     return next(claimed, None if asked.of_baseline else asked.bound)
@@ -137,7 +141,7 @@ def requirement_of(result: Shown) -> float | None:
 
 def requirement_text(result: Shown) -> str:
     """The first asked quality as it was asked: `accuracy >= 0.9`."""
-    asked = _asked(result) if isinstance(result, Recommendation) else None
+    asked = first_asked(result) if isinstance(result, Recommendation) else None
     return shortened(clean(str(asked)), 40) if asked else ""
 
 
@@ -145,13 +149,8 @@ def limit_of(result: Shown, axis: str) -> float | None:
     """The limit that was asked of the cost on this axis."""
     if not isinstance(result, Recommendation):
         return None
-    asked = map(Requirement.parse, result.plan.requirements)
+    asked = map(Requirement.again, result.plan.requirements)
     return next((one.bound for one in asked if one.measure == axis), None)
-
-
-def rises(metric: str) -> bool:
-    """Whether more of what the figure shows is better; `1 - wer` rises, `wer` does not."""
-    return metric not in ERRORS
 
 
 def staircase(
@@ -278,7 +277,7 @@ def _best(result: Shown, axis: str, metric: str) -> Mapping[float, float]:
         return {}
     costs = [(_cost(o, axis), _quality(result, o, metric)) for o in result.entries]
     known = [(x, quality) for x, quality in costs if x is not None and quality is not None]
-    return dict(staircase(known, rising=rises(metric)))
+    return dict(staircase(known, rising=rises(result)))
 
 
 def _tied(result: Shown) -> list[str]:
@@ -289,11 +288,6 @@ def _tied(result: Shown) -> list[str]:
 
 def _names(sentence: str, name: str) -> bool:
     return f": {name} and " in sentence or f" and {name} differ by " in sentence
-
-
-def _asked(result: Recommendation) -> Requirement | None:
-    asked = map(Requirement.parse, result.plan.requirements)
-    return next((one for one in asked if one.is_quality), None)
 
 
 def _cost(outcome: Outcome, axis: str) -> float | None:
@@ -309,11 +303,14 @@ def _claims(outcome: Outcome, metric: str) -> bool:
 
 
 def _quality(result: Shown, outcome: Outcome, metric: str) -> float | None:
-    """What the quality column shows; the baseline compared with itself is 1, or 0."""
+    """What the quality column shows; the baseline compared with itself is 1, or 0.
+
+    None where it is infinite, as a perplexity may be: no axis has a place for that.
+    """
     if _claims(outcome, metric) or not outcome.claims:
         found = estimate_of(outcome, metric)
         if found is not None:
-            return found
+            return found if isfinite(found) else None
     if isinstance(result, Recommendation) and outcome is result.baseline:
         of_itself = 1.0 if metric.endswith("/ baseline") else 0.0
         return of_itself if metric.endswith(" baseline") else None
@@ -332,13 +329,12 @@ def _interval(
 
 def _label(result: Shown, place: Place, axis: str, metric: str) -> str:
     """`tweets-micro onnxruntime-int8: accuracy 0.897 [0.883, 0.910], ..., the choice`."""
-    is_asked = isinstance(result, Recommendation) and bool(result.plan.requirements)
     outcome, kind, quality = place.outcome, place.kind, place.quality
     parts = [f"{metric} {_said(outcome, metric, quality)}" if quality is not None else ""]
     if outcome.lower is not None and _claims(outcome, metric):
         parts.append(f"certified {at_least(outcome.lower)}")
     parts.append(_cost_said(outcome, axis))
-    if outcome.state not in ENDED or is_asked:
+    if outcome.state not in ENDED or is_asked(result):
         parts.append(state_cell(outcome))
     if kind == "failed":
         parts.append(shortened(clean(outcome.reason), LONGEST))

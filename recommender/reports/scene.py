@@ -16,10 +16,9 @@ from recommender.reports.points import (
     limit_of,
     requirement_of,
     requirement_text,
-    rises,
     staircase,
 )
-from recommender.reports.table import metric_of
+from recommender.reports.table import metric_of, rises
 
 PLOT_HEIGHT, LANE = 236.0, 18.0
 LEFT, RIGHT, BOTTOM, NOTE = 54.0, 12.0, 42.0, 14.0
@@ -76,11 +75,11 @@ class Scene:
             requirement=requirement,
             asked=requirement_text(result).replace(">=", "≥").replace("<=", "≤"),
             limit=limit,
-            rising=rises(metric),
+            rising=rises(result),
             words=_words(result),
             judged=judged,
             bounded=_bounded(judged),
-            steps=staircase(known, rising=rises(metric)),
+            steps=staircase(known, rising=rises(result)),
             lanes=lanes,
             across=_across(points, limit),
             up=_up(judged, requirement),

@@ -76,18 +76,36 @@ def _reason_not_run(result: Recommendation, outcome: Outcome) -> str:
 
 
 def metric_of(result: Result) -> str:
-    """What the quality column shows: the first asked quality as it is claimed, else accuracy.
+    """What the quality column shows: the first asked quality as it is claimed.
 
-    Of a leaderboard, what it is ranked by.
+    Where nothing was asked, and of a leaderboard, what candidates are ranked by.
     """
     if isinstance(result, Leaderboard):
         return clean(result.metric)
     if not isinstance(result, Recommendation):
         return "accuracy"
-    claimed = (outcome.claims[0].subject for outcome in result.candidates if outcome.claims)
-    asked = map(Requirement.parse, result.plan.requirements)
-    subjects = (requirement.subject for requirement in asked if requirement.is_quality)
-    return clean(next(claimed, None) or next(subjects, "accuracy"))
+    asked = first_asked(result)
+    return clean(_claimed_subject(result) or (asked.subject if asked else result.ranking.metric))
+
+
+def rises(result: Result) -> bool:
+    """Whether more of what the quality column shows is better; `1 - wer` rises, `wer` does not."""
+    if isinstance(result, Leaderboard):
+        return result.higher_is_better
+    if not isinstance(result, Recommendation) or _claimed_subject(result):
+        return True
+    asked = first_asked(result)
+    return asked.relation == ">=" if asked else result.ranking.higher_is_better
+
+
+def first_asked(result: Recommendation) -> Requirement | None:
+    """The first requirement on a quality."""
+    asked = map(Requirement.again, result.plan.requirements)
+    return next((one for one in asked if one.is_quality), None)
+
+
+def _claimed_subject(result: Recommendation) -> str | None:
+    return next((o.claims[0].subject for o in result.candidates if o.claims), None)
 
 
 def estimate_of(outcome: Outcome, metric: str) -> float | None:
@@ -158,8 +176,21 @@ def bound_cell(outcome: Outcome) -> str:
     return "-" if outcome.lower is None else at_least(outcome.lower)
 
 
-def state_cell(outcome: Outcome) -> str:
-    """The verdict of an evaluated candidate, the state of any other."""
+def is_asked(result: Result) -> bool:
+    """Whether a quality was asked for, so that candidates have verdicts."""
+    return isinstance(result, Recommendation) and bool(result.plan.requirements)
+
+
+def header(result: Result) -> list[str]:
+    """The columns as they are called in this result, by `HEADER`."""
+    called = {"quality": metric_of(result), "verdict": "verdict" if is_asked(result) else "state"}
+    return [called.get(name, name) for name in HEADER]
+
+
+def state_cell(outcome: Outcome, *, is_asked: bool = True) -> str:
+    """The verdict of an evaluated candidate; where nothing was asked, that it was measured."""
+    if not is_asked:
+        return "measured" if outcome.state is State.EVALUATED else str(outcome.state)
     if outcome.state is State.EVALUATED:
         return "over a limit" if outcome.misses else str(outcome.verdict)
     if outcome.state is State.RACED_OUT:
@@ -200,7 +231,7 @@ def cells(result: Result, outcome: Outcome, metric: str) -> tuple[str, ...]:
         figure(outcome.value("latency_p50_ms")),
         figure(outcome.value("latency_p95_ms")),
         figure(outcome.value("peak_memory_mb")),
-        state_cell(outcome),
+        state_cell(outcome, is_asked=is_asked(result)),
     )
 
 
@@ -258,4 +289,8 @@ LEGEND = (
     "> the choice   * on the frontier of quality, size and latency   ~ the same, from part of the "
     "rows\ncertified: holds for all candidates together   undecided: may meet the bar, not proven\n"
     "raced out: unlikely to be certified with all rows   - not measured"
+)
+BOARD_LEGEND = (
+    "* on the frontier of quality, size and, where comparable, latency   certified: by the search "
+    "that answered most rows   - not measured"
 )

@@ -1,11 +1,12 @@
 """The table of candidates as wide as a terminal is: fewer columns, or two lines a candidate."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count, product
 from string import ascii_lowercase
 
 from recommender.leaderboard import Leaderboard
 from recommender.recommendation import Outcome, Recommendation
-from recommender.reports.table import HEADER, cells, clean, metric_of
+from recommender.reports.table import HEADER, cells, clean, header, metric_of
 from recommender.reports.table_view import is_noisy
 from recommender.reports.widths import columns, shortened
 
@@ -42,7 +43,7 @@ def terminal_table(
     """
     metric = metric_of(result)
     places = _places(result)
-    head = dict(zip(HEADER, HEADER, strict=True)) | {QUALITY: metric}
+    head = dict(zip(HEADER, header(result), strict=True))
     letters = _letters(result, places)
     rows = [head, *(row_of(result, o, metric, letters.get(id(o), "")) for o in outcomes)]
     lines, left_out = _fitted(rows, width)
@@ -66,7 +67,12 @@ def _places(result: Recommendation | Leaderboard) -> dict[str, str]:
     """A letter for each machine other than this one on which entries were timed."""
     machines = result.machines if isinstance(result, Leaderboard) else ()
     others = dict.fromkeys(machine for machine in machines if machine)
-    return dict(zip(others, ascii_lowercase, strict=False))
+    return dict(zip(others, _labels(), strict=False))
+
+
+def _labels() -> Iterator[str]:
+    """`a` to `z`, `aa`, `ab`, and so on."""
+    return ("".join(letters) for n in count(1) for letters in product(ascii_lowercase, repeat=n))
 
 
 def _letters(result: Recommendation | Leaderboard, places: Mapping[str, str]) -> dict[int, str]:

@@ -9,6 +9,7 @@ from textwrap import fill
 from recommender.leaderboard import Leaderboard
 from recommender.recommendation import Outcome, Plan, Recommendation
 from recommender.reports.table import (
+    BOARD_LEGEND,
     LEGEND,
     Result,
     clean,
@@ -80,7 +81,8 @@ def _table(result: Recommendation | Leaderboard, outcomes: Sequence[Outcome]) ->
     if not outcomes:
         return ""
     lines, remarks = terminal_table(result, outcomes, _width())
-    legend = LEGEND.replace("\n", "   ").split("   ") if isinstance(result, Recommendation) else []
+    is_answer = isinstance(result, Recommendation)
+    legend = (LEGEND if is_answer else BOARD_LEGEND).replace("\n", "   ").split("   ")
     return "\n".join([*lines, *_flowing([*legend, *remarks])])
 
 

@@ -318,7 +318,9 @@ def test_less_is_better_of_an_error() -> None:
         )
         for n, size, wer in (("a", 1.0, 0.3), ("b", 2.0, 0.4), ("c", 3.0, 0.2))
     )  # fmt: skip
-    found = Leaderboard("automatic-speech-recognition", "rows", 10, entries, metric="wer")
+    found = Leaderboard(
+        "automatic-speech-recognition", "rows", 10, entries, metric="wer", higher_is_better=False
+    )
     assert [p.kind for p in points_of(found)] == ["frontier", "turned down", "frontier"]
 
 

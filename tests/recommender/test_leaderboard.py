@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from csv import DictReader
 from dataclasses import dataclass, replace
 from datetime import date
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -74,14 +76,16 @@ class Board:
 
 def evaluated(
     *outcomes: Outcome, day: int = 1, machine: str = HERE, threads: int = 1, rows: str = ROWS,
-    task: str = "text-classification", ranking: Ranking | None = None, **question: Any,
+    libraries: str = "{}", task: str = "text-classification", ranking: Ranking | None = None,
+    **question: Any,
 ) -> Sequence[Evaluation]:  # fmt: skip
     answer = {
         "candidates": [each.to_json() for each in outcomes], "baseline": None,
         "plan": {"mode": "pool"},
         "data": {"name": f"{rows[0]}.csv", "fingerprint": rows, "n_rows": 100,
                  "task": {"name": task}},
-        "environment": {"machine": machine, "threads": threads, "libraries": {}},
+        "environment": {"machine": machine, "threads": threads,
+                        "libraries": json.loads(libraries)},
     }  # fmt: skip
     at = f"2026-11-{day:02}T12:00:00+00:00"
     run = f"{day:08}"
@@ -181,6 +185,42 @@ def test_timings_of_two_machines_are_not_mixed(board: Board) -> None:
     board.record(replace(there, measurements={**there.measurements, **peak}), machine=THERE, day=2)
     assert board.read().entries[0].value("peak_memory_mb") is None
     assert board.read(machine=THERE).entries[0].value("peak_memory_mb") == 500.0
+
+
+def test_what_another_search_asked_is_not_told(board: Board) -> None:
+    """Verdicts and limits are of their own question; noise is that of the timings shown."""
+    noisy, cut = "noisy timing: 9 %", "cut rows: 1 row was"
+    asked = {"verdict": Verdict.INSUFFICIENT, "misses": ("latency_p95_ms is 90",),
+             "reason": "shown to miss 0.95", "flags": (noisy, cut)}  # fmt: skip
+    board.record(outcome("a", 0.7), day=1)
+    board.record(replace(outcome("a", 0.8, p50_ms=90.0), **asked), machine=THERE, day=2)
+    found = board.read()
+    (entry,) = found.entries
+    assert (entry.value("accuracy"), entry.value("latency_p50_ms")) == (0.8, 3.0)
+    assert (entry.verdict, entry.misses, entry.reason) == (
+        Verdict.UNDECIDED, (), "100 rows answered",
+    )  # fmt: skip
+    assert entry.flags == (cut,)
+    assert board.read(machine=THERE).entries[0].flags == (cut, noisy)
+    for shown in (text.render(found), markdown.render(found)):
+        assert "measured" in shown
+        assert "insufficient" not in shown
+
+
+def test_several_versions_of_a_library_are_told(board: Board) -> None:
+    """One that runs models faster makes its candidates look better."""
+    board.record(outcome("a", 0.9), libraries='{"onnxruntime": "1.20", "torch": "2.13"}')
+    board.record(outcome("b", 0.9), libraries='{"onnxruntime": "1.30", "torch": "2.13"}')
+    found = board.read()
+    assert found.notes == ("timings were taken with several versions of onnxruntime: 1.20, 1.30",)
+    assert [o.libraries["onnxruntime"] for o in found.origins] == ["1.20", "1.30"]
+
+
+def test_a_file_says_where_each_figure_comes_from(board: Board) -> None:
+    """Also the one for spreadsheets."""
+    board.record(outcome("a", 0.7), machine=THERE, threads=4)
+    (row,) = DictReader(StringIO(csv.render(board.read())))
+    assert (row["timed_on"], row["threads"], row["run"]) == (THERE, "4", "00000001")
 
 
 def test_timings_of_two_machines_are_not_compared(board: Board) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cache.evaluations import Ranking
 from evaluators.candidate import Recipe
 from evaluators.labels import LabelMap
 from evaluators.measurement import Measurement, State
@@ -18,9 +19,10 @@ from recommender.no_answer import lowered_to_pass, without_answer
 from recommender.query import Query
 from recommender.recommendation import Claim, Outcome, Plan, Recommendation
 from recommender.reports import csv as csv_report
-from recommender.reports import markdown, text
+from recommender.reports import html, markdown, text
 from recommender.reports.figures import at_least, quality, rounded_down
-from recommender.reports.table import quality_cell, why_not_run
+from recommender.reports.points import points_of
+from recommender.reports.table import quality_cell, rises, why_not_run
 from recommender.requirement import Requirement
 from recommender.runs import _told
 from recommender.space import Pool
@@ -74,6 +76,48 @@ def answer(asked: Plan, *outcomes: Outcome, chosen: bool = True, **changes: Any)
 def flat(report: str) -> str:
     """A wrapped report in one line."""
     return " ".join(report.split())
+
+
+# ---------------------------------------------------------------------- which quality is shown
+@pytest.mark.parametrize(("metric", "rising"), [("f1", True), ("wer", False), ("own_error", False)])
+def test_where_nothing_is_asked_the_metric_of_the_task_is_shown(metric: str, rising: bool) -> None:
+    """In every format, and on the figure; nothing has a verdict then."""
+    qualities = {"small": 0.245, "large": 0.249}
+    found = answer(
+        plan(),
+        *(
+            outcome(name, on_frontier=True, measurements={
+                **COSTS, metric: Measurement(metric, value, "ratio", 1000, value - 0.1, 1.0),
+            })
+            for name, value in qualities.items()
+        ),
+        chosen=False, ranking=Ranking(metric, rising),
+    )  # fmt: skip
+    for shown in (text.render(found), markdown.render(found), html.render(found)):
+        assert f"{metric}" in shown.replace("\\", "")
+        assert "0.245" in shown
+        assert " measured" in shown
+    assert [point.quality for point in points_of(found)] == list(qualities.values())
+    assert rises(found) is rising
+    assert Recommendation.from_json(found.to_json()).ranking == Ranking(metric, rising)
+
+
+def test_an_error_of_ones_own_can_be_asked_and_shown() -> None:
+    """`my_error <= 0.1` is read again from the stored answer, where nothing is known of it."""
+    found = answer(plan("my_error <= 0.1"), outcome("good"), chosen=False)
+    assert "None of 3 candidates was shown to meet my_error <= 0.1" in flat(text.render(found))
+    assert rises(found) is False
+
+
+def test_the_choice_and_the_baseline_are_named_in_tables() -> None:
+    """A baseline outside the pool has a row of its own."""
+    found = answer(plan("accuracy >= 0.85"), outcome("good", ACCURACY), outcome("other", ACCURACY),
+                   baseline=outcome("reference"))  # fmt: skip
+    rows = list(csv.DictReader(io.StringIO(csv_report.render(found))))
+    assert [(row["model"], row["role"]) for row in rows] == [
+        ("team/good", "choice"), ("team/other", ""), ("team/reference", "baseline"),
+    ]  # fmt: skip
+    assert list(found.to_pandas()["role"]) == ["choice", "", "baseline"]
 
 
 # ---------------------------------------------------------------------- relative claims

@@ -109,6 +109,7 @@ def recommendation(choice: Outcome | None) -> Recommendation:
             CHOICE.name: Details(
                 classes=(ClassQuality("negative", 480, 0.92, 0.9, 0.91),
                          ClassQuality("a|b\n- 1. <b>", 520, None, 0.905, 0.9125)),
+                slice_metric="accuracy",
                 slices=(SliceQuality("lang", "de", 120, 0.88, 0.81, 0.93),
                         SliceQuality("lang", "fr", 80, 0.9)),
                 calibration_error=0.0213,
