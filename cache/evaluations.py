@@ -355,12 +355,23 @@ CREATE VIEW v_leaderboard AS
     FROM evaluations WHERE quality IS NOT NULL
     ORDER BY task, data, rows, complete DESC,
         CASE WHEN higher_is_better THEN -quality ELSE quality END, size_mb, model, recipe;
+CREATE VIEW v_failures AS
+    SELECT model || '@' || substr(revision, 1, 8) || ' ' || recipe AS candidate, state, reason,
+        evaluated_at AS failed_at, task, data, machine, run
+    FROM evaluations WHERE state NOT IN ('evaluated', 'raced out')
+    ORDER BY evaluated_at DESC, model, recipe;
+"""
+
+
+_FRONTIER = """
 CREATE VIEW v_frontier AS
     WITH aged AS (
         SELECT task, data, model, revision, recipe, metric, quality, low, high, certified, size_mb,
             licence, evaluated_at, n_rows, rows AS fingerprint, run,
             CASE WHEN higher_is_better THEN quality ELSE -quality END AS score,
-            row_number() OVER (PARTITION BY task, rows, candidate ORDER BY evaluated_at DESC) AS age
+            row_number() OVER (
+                PARTITION BY task, rows, metric, candidate ORDER BY evaluated_at DESC
+            ) AS age
         FROM evaluations WHERE complete AND quality IS NOT NULL AND size_mb IS NOT NULL
     ), newest AS (
         SELECT * FROM aged WHERE age = 1
@@ -376,13 +387,14 @@ CREATE VIEW v_frontier AS
         licence, evaluated_at, n_rows, fingerprint, run
     FROM newest JOIN steps USING (task, fingerprint, metric, size_mb)
     WHERE score = best AND (best_of_smaller IS NULL OR best > best_of_smaller)
-    ORDER BY task, data, fingerprint, size_mb, model, recipe;
-CREATE VIEW v_failures AS
-    SELECT model || '@' || substr(revision, 1, 8) || ' ' || recipe AS candidate, state, reason,
-        evaluated_at AS failed_at, task, data, machine, run
-    FROM evaluations WHERE state NOT IN ('evaluated', 'raced out')
-    ORDER BY evaluated_at DESC, model, recipe;
+    ORDER BY task, data, fingerprint, size_mb, model, recipe
 """
+
+
+def create_frontier(database: "Database") -> None:
+    """The view of what no smaller candidate equals, for each metric of its own."""
+    database.execute("DROP VIEW IF EXISTS v_frontier")
+    database.execute(_FRONTIER)
 
 
 def create_evaluations(database: "Database") -> None:

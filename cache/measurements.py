@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cache.database import Migration, connect, connect_to_read
-from cache.evaluations import Evaluations, create_evaluations
+from cache.evaluations import Evaluations, create_evaluations, create_frontier
 from cache.key import digest
 from cache.ledgers import Ledgers, create_ledgers
 from cache.runs import Runs
@@ -129,6 +129,14 @@ def _texts(database: "Database") -> None:
     )
 
 
+def _asked_again(database: "Database") -> None:
+    """When a run was asked for last, from memory too; and a frontier for each metric."""
+    database.execute("ALTER TABLE runs ADD COLUMN asked_at TEXT")
+    database.execute("UPDATE runs SET asked_at = answered_at")
+    database.table("runs").create_index(["asked_at"])
+    create_frontier(database)
+
+
 MIGRATIONS: Mapping[str, Migration] = {
     "first schema": _first_schema,
     "seconds spent": _spent,
@@ -136,6 +144,7 @@ MIGRATIONS: Mapping[str, Migration] = {
     "runs": _runs,
     "texts": _texts,
     "evaluations": create_evaluations,
+    "asked again": _asked_again,
 }
 
 
@@ -306,16 +315,25 @@ class Measurements:
         moment = _now()
         key = digest([moment, answer])
         self._connection.execute(
-            "INSERT INTO runs VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (key, samples, json.dumps(question), answer, moment),
+            "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (key, samples, json.dumps(question), answer, moment, moment),
         )
         return key
 
+    def record_asked(self, answer: str, *, samples: str, question: Mapping[str, Any]) -> None:
+        """A stored answer was given again: its run is the latest now, written anew if forgotten."""
+        changed = self._connection.execute(
+            "UPDATE runs SET asked_at = ? WHERE samples = ? AND answer = ?",
+            (_now(), samples, answer),
+        )
+        if not changed.rowcount:
+            self.record_run(answer, samples=samples, question=question)
+
     def runs(self, *, prefix: str = "") -> Iterator[Run]:
-        """Past searches, the newest first; those whose id starts with `prefix`."""
+        """Past searches, the one asked last first; those whose id starts with `prefix`."""
         rows = self._connection.execute(
             "SELECT key, answer, answered_at FROM runs WHERE substr(key, 1, ?) = ? "
-            "ORDER BY answered_at DESC, rowid DESC",
+            "ORDER BY asked_at DESC, rowid DESC",
             (len(prefix), prefix),
         )
         return (Run(row["key"], row["answer"], row["answered_at"]) for row in rows)
@@ -362,7 +380,7 @@ class Measurements:
         stale = "SELECT key FROM candidates WHERE created_at < ?"
         statements = {
             "answers": "DELETE FROM answers WHERE answered_at < ?",
-            "runs": "DELETE FROM runs WHERE answered_at < ?",
+            "runs": "DELETE FROM runs WHERE asked_at < ?",
             "evaluations": "DELETE FROM evaluations WHERE evaluated_at < ?",
             "failures": "DELETE FROM failures WHERE failed_at < ?",
             "spent": "DELETE FROM spent WHERE at < ?",

@@ -16,7 +16,7 @@ class RunPart:
 
 
 class Runs:
-    """The searches of a store, the newest first."""
+    """The searches of a store, the one that was asked last first."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -25,7 +25,7 @@ class Runs:
         """The ids that start with `prefix`; with a limit at most so many."""
         rows = self._connection.execute(
             "SELECT key FROM runs WHERE substr(key, 1, ?) = ? "
-            "ORDER BY answered_at DESC, rowid DESC LIMIT ?",
+            "ORDER BY asked_at DESC, rowid DESC LIMIT ?",
             (len(prefix), prefix, limit),
         )
         return [str(row["key"]) for row in rows]
@@ -33,14 +33,16 @@ class Runs:
     def parts(self, paths: Mapping[str, str], *, known: Collection[str] = ()) -> Iterator[RunPart]:
         """What stands at each JSON path of the answers; those of `known` ids are not read.
 
-        SQLite reads an answer once for all paths: a third of the time of `json.loads`.
+        SQLite reads an answer once for all paths: a third of the time of `json.loads`. One that is
+        no JSON is passed over.
         """
         asked = ", ".join("json_extract(answer, ?)" for _ in paths)
         for key in self.ids():
             if key in known:
                 continue
             row = self._connection.execute(
-                f"SELECT answered_at, {asked} FROM runs WHERE key = ?",  # noqa: S608 (only ?)
+                f"SELECT answered_at, {asked} FROM runs "  # noqa: S608 (only ?)
+                "WHERE key = ? AND json_valid(answer)",
                 (*paths.values(), key),
             ).fetchone()
             if row is not None:

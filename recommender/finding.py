@@ -101,6 +101,7 @@ def answer(
         key = answer_key(bench, declared)
         stored = store.answer(key)
         if stored is not None:
+            store.record_asked(stored, samples=bench.samples.fingerprint, question=query.to_json())
             known = Recommendation.from_json(stored).remembered()
             plan = replace(known.plan, warnings=declared.warnings)  # these change with the hours
             found = replace(known, command=command, plan=plan)

@@ -11,7 +11,7 @@ from cache.measurements import Measurements
 from cache.runs import RunPart
 from recommender.recommendation import Claim, Outcome, Plan, Recommendation
 from recommender.reports.figures import certified, on_units
-from recommender.reports.table import headline
+from recommender.reports.table import clean, headline
 
 ID_DIGITS = 8
 LATEST = "latest"
@@ -24,6 +24,13 @@ class StoredRun:
     id: str
     result: Recommendation
     answered_at: str
+
+    @property
+    def sentence(self) -> str:
+        """`run 595f1a29 of 2026-11-22 18:04: reviews.csv, accuracy >= 0.90`."""
+        asked = " and ".join(self.result.plan.requirements) or "nothing asked"
+        at = self.answered_at.replace("T", " ")[:16]
+        return clean(f"run {self.id[:ID_DIGITS]} of {at}: {self.result.data['name']}, {asked}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +55,14 @@ class RunSummary:
 def stored_run(store: Measurements, prefix: str = "", *, chosen: bool = False) -> StoredRun:
     """The search whose id starts with `prefix`, or the newest; NotFound for none and for several.
 
-    `latest` is the newest as well; with `chosen`, the newest that has a choice, if any has.
+    The newest, `latest` too, is the one that was asked last, also where its answer came from
+    memory; with `chosen`, the newest that has a choice, if any has.
     """
+    run = next(store.runs(prefix=_id_of(store, prefix, chosen=chosen)))
+    return StoredRun(run.key, Recommendation.from_json(run.answer), run.answered_at)
+
+
+def _id_of(store: Measurements, prefix: str, *, chosen: bool = False) -> str:
     asked = "" if prefix == LATEST else prefix.lower()
     if chosen and not asked:
         parts = store.past.parts({"model": "$.choice.model"})
@@ -62,8 +75,7 @@ def stored_run(store: Measurements, prefix: str = "", *, chosen: bool = False) -
             f"several runs start with '{prefix}': {found[0]} and {found[1]} are two; "
             "give more digits"
         )
-    run = next(store.runs(prefix=found[0]))
-    return StoredRun(run.key, Recommendation.from_json(run.answer), run.answered_at)
+    return found[0]
 
 
 def _no_run(prefix: str) -> str:
@@ -75,9 +87,13 @@ def _no_run(prefix: str) -> str:
 
 
 def all_runs(store: Measurements, *, known: Collection[str] = ()) -> Iterator[RunSummary]:
-    """Every search in short, the newest first, without those of `known` ids."""
+    """Every search in short, the newest first, without those of `known` ids.
+
+    One that is not as any version wrote it is passed over.
+    """
     for part in store.past.parts(_PARTS, known=known):
-        yield _summary(store, part)
+        if all(part.values[name] is not None for name in _NEEDED):
+            yield _summary(store, part)
 
 
 _OF_PLAN = ("n_rows", "n_units", "n_candidates", "n_models", "delta", "seed", "minimize", "exact")
@@ -90,6 +106,7 @@ _PARTS = {
     "fingerprint": "$.data.fingerprint",
     "ended": "$.ended",
 }
+_NEEDED = (*_OF_PLAN, "requirements", "task", "data", "fingerprint", "ended")
 """What a summary needs of an answer: its candidates, nearly all of its text, are left unread."""
 
 
@@ -127,9 +144,9 @@ def _in_short(found: Any, requirements: tuple[str, ...], choice: Outcome | None)
 
 
 def explain_run(store: Measurements, model: str, *, run: str | None = None) -> str:
-    """What became of each candidate of a model in the newest search that had it."""
+    """What became of each candidate of a model in the newest search that had it, or in `run`."""
     n_runs = 0
-    for stored in store.runs(prefix=run or ""):
+    for stored in store.runs(prefix=_id_of(store, run) if run else ""):
         found = Recommendation.from_json(stored.answer)
         if not found.plan.requirements:  # plain measuring judges nobody
             continue
@@ -142,9 +159,10 @@ def explain_run(store: Measurements, model: str, *, run: str | None = None) -> s
                 f"{found.plan.n_rows:,} rows, asked {asked}"
             )
             return "\n".join([head, *lines])
-    where = f"a run {run}" if run else f"{n_runs} {'search' if n_runs == 1 else 'searches'}"
+    searches = "1 search" if n_runs == 1 else f"{n_runs} searches"
+    where = f"not in run {run}" if run else f"in none of {searches}"
     raise NotFound(
-        f"'{model}' is in none of {where}; run 'recommender find' with it, or name a part of its "
+        f"'{model}' is {where}; run 'recommender find' with it, or name a part of its "
         "id as a report shows it"
     )
 

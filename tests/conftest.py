@@ -10,7 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
+from cache.paths import Home
 from evaluators.testing import make_bert
 from recommender import cli
 
@@ -23,8 +25,41 @@ nightly = pytest.mark.skipif(
 )
 """For what a faster test covers in part: a whole search for each further task."""
 
+SEARCHED = (
+    *("test_cli.py", "test_export.py", "test_find.py", "test_open_mode.py", "test_examples.py"),
+    "test_readme.py",
+)
+"""Files that share the one search of `found`: `make test` runs them in one process, in this order.
+
+The first two ask for the newest search in its home, the third adds others.
+"""
+
+SLOWEST = (
+    *(*SEARCHED, "test_side_by_side.py", "test_images.py", "test_text_generation.py"),
+    *("test_naming.py", "test_worlds.py", "test_prefetch.py", "test_finals.py"),
+)
+"""Run first: with a long file at the end, all processes but one would wait for it."""
+
 N_ROWS = 300
 NOISE = 0.04
+
+
+class Shared(LoadFileScheduling):  # type: ignore[misc]
+    """A file's tests run in one process, and so do those of all files that share a search."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = str(super()._split_scope(nodeid))
+        return "found" if file.endswith(SEARCHED) else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Shared | None:
+    return Shared(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    ranks = {name: rank for rank, name in enumerate(SLOWEST)}
+    items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
 
 
 def make_rows(n_rows: int, *, seed: int) -> list[dict[str, str]]:
@@ -134,6 +169,18 @@ def found(zoo: Path, data: Path, tmp_path_factory: pytest.TempPathFactory):  # t
     home = tmp_path_factory.mktemp("home")
     answer = find(data, "accuracy >= 0.85", sources=[f"folder:{zoo}"], home=home)
     return answer, home
+
+
+def new_home(found: tuple[object, Path], folder: Path) -> Path:
+    """A home that knows nothing, but has all that was built of the zoo's models already."""
+    folder.mkdir(exist_ok=True)
+    Home(folder).artifacts.symlink_to(Home(found[1]).artifacts)
+    return folder
+
+
+@pytest.fixture
+def home(found: tuple[object, Path], tmp_path: Path) -> Path:
+    return new_home(found, tmp_path / "home")
 
 
 RunCommand = Callable[..., tuple[int, str, str]]

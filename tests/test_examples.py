@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import new_home
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 MAX_LINES = 40
 
@@ -26,9 +28,9 @@ def models(zoo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(found: tuple[object, Path], tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Runs an example in a process of its own; all of them share one memory."""
-    home = tmp_path_factory.mktemp("home")
+    home = new_home(found, tmp_path_factory.mktemp("home"))
     environment = {**os.environ, "RECOMMENDER_HOME": str(home), "HF_HUB_OFFLINE": "1"}
 
     def start(name: str, *arguments: object) -> "subprocess.CompletedProcess[str]":

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from cache.paths import Home
 from catalog.testing import LoopbackHub
+from tests.conftest import new_home
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -40,14 +40,14 @@ def place(zoo: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture(scope="module")
-def environment(place: Path) -> Iterator[dict[str, str]]:
+def environment(place: Path, found: tuple[object, Path]) -> Iterator[dict[str, str]]:
     """A machine that reaches a Hub, which serves the same models."""
     with LoopbackHub(place / "models") as hub:
         yield {
             **os.environ,
             "HF_ENDPOINT": hub.endpoint,
             "HF_HOME": str(place / "hf"),
-            "RECOMMENDER_HOME": str(place / "home"),
+            "RECOMMENDER_HOME": str(new_home(found, place / "home")),
         }
 
 
@@ -62,12 +62,9 @@ def test_every_command_runs(line: str, place: Path, environment: dict[str, str])
     assert done.stdout or "wrote " in done.stderr
 
 
-def test_the_python_blocks_run(place: Path, environment: dict[str, str], tmp_path: Path) -> None:
+def test_the_python_blocks_run(place: Path, environment: dict[str, str], home: Path) -> None:
     """The first finds the model and calls it, on labels never used; the second lists it."""
-    own = {**environment, "RECOMMENDER_HOME": str(tmp_path)}
-    built = Home(place / "home").artifacts
-    if built.is_dir():  # by the commands before; nothing else of theirs is known
-        shutil.copytree(built, Home(tmp_path).artifacts)
+    own = {**environment, "RECOMMENDER_HOME": str(home)}
     find, catalog = (
         subprocess.run(
             [sys.executable, "-c", block], cwd=place, env=own, capture_output=True, text=True

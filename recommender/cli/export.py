@@ -32,8 +32,8 @@ def command(run: str, folder: Path) -> None:
 
     home = home_of(None)
     with Measurements(home.measurements) as store:
-        result = stored_run(store, run, chosen=True).result
-    click.echo(_text(export(result, folder), folder))
+        found = stored_run(store, run, chosen=True)
+    click.echo(f"{found.sentence}\n{_text(export(found.result, folder), folder)}")
 
 
 def _text(written: "Exported", folder: Path) -> str:

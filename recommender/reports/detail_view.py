@@ -8,6 +8,9 @@ from recommender.reports.figures import quality
 from recommender.reports.table import figure
 
 SHADES = 5
+FEW = 8
+"""With more answers a confusion matrix is more than one looks through."""
+MOST_MISTAKES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,11 @@ class ConfusionView:
     answers: tuple[str, ...]
     rows: tuple[ConfusionRow, ...]
 
+    @property
+    def is_large(self) -> bool:
+        """Whether it is drawn small, with its titles upright."""
+        return len(self.answers) > FEW
+
 
 @dataclass(frozen=True, slots=True)
 class DetailView:
@@ -57,6 +65,7 @@ class DetailView:
 def detail_view(name: str, role: str, metric: str, details: Details) -> DetailView:
     """What is known of one candidate, without what is not."""
     tables = [
+        _mistakes(details),
         _classes(details),
         _slices(details, metric),
         _calibration(details),
@@ -84,6 +93,25 @@ def _share(value: float | None) -> str:
     return "-" if value is None else quality(value)
 
 
+def _mistakes(details: Details) -> SmallTable:
+    """What is most often taken for what, where the matrix is too large to find it in."""
+    matrix = details.confusion
+    if matrix is None or len(matrix.answers) <= FEW:
+        return SmallTable("", (), ())
+    found = [
+        (n, truth, answer, sum(counts))
+        for truth, counts in zip(matrix.truths, matrix.counts, strict=True)
+        for answer, n in zip(matrix.answers, counts, strict=True)
+        if n and answer != truth
+    ]
+    found.sort(key=lambda each: -each[0])
+    rows = (
+        (f"{truth} → {answer}", f"{n:,} of {total:,}")
+        for n, truth, answer, total in found[:MOST_MISTAKES]
+    )
+    return SmallTable("Most frequent mistakes", ("label → answer", "rows"), tuple(rows))
+
+
 def _classes(details: Details) -> SmallTable:
     rows = (
         (each.label, f"{each.n:,}", _share(each.precision), _share(each.recall), _share(each.f1))
@@ -97,7 +125,8 @@ def _slices(details: Details, metric: str) -> SmallTable:
         (f"{each.column} = {each.value}", f"{each.n:,}", _share(each.quality), _interval(each))
         for each in details.slices
     )
-    return SmallTable("By slice", ("slice", "rows", metric, "95 % interval"), tuple(rows))
+    shown = details.slice_metric or metric
+    return SmallTable("By slice", ("slice", "rows", shown, "95 % interval"), tuple(rows))
 
 
 def _interval(each: SliceQuality) -> str:

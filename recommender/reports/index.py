@@ -20,6 +20,8 @@ from recommender.reports.trends import MOST_SHOWN, Trend, trend_figure, trends_o
 from recommender.runs import RunSummary, all_runs, stored_run
 
 INDEX, PAGES, MANIFEST = "index.html", "runs", "runs.json"
+ALL = "All searches"
+"""What a page calls the index."""
 
 Tell = Callable[[int, int], None]
 """Is given how many pages are done, and of how many."""
@@ -85,10 +87,11 @@ def write_site(store: Measurements, folder: Path, *, tell: Tell = lambda done, n
 
 
 def page_of(store: Measurements, key: str) -> str:
-    """The page of one search."""
+    """The page of one search, with the way back to the index."""
     from recommender.reports.html import render
+    from recommender.reports.pages import with_links
 
-    return render(stored_run(store, key).result)
+    return with_links(render(stored_run(store, key).result), {ALL: f"../{INDEX}"})
 
 
 def index_page(

@@ -19,6 +19,7 @@ from recommender.reports.colours import COLOURS, DARK
 from recommender.reports.table import clean
 
 STYLES, SCRIPT = "page.css", "page.js"
+BRAND = Markup('<p class="brand">recommender</p>')
 
 
 @cache
@@ -32,13 +33,24 @@ def environment() -> Environment:
         lstrip_blocks=True,
         finalize=_without_controls,
     )
-    made.globals.update(policy=policy, styles=_styles(), script=_asset(SCRIPT))
+    made.globals.update(policy=policy, brand=BRAND, styles=_styles(), script=_asset(SCRIPT))
     return made
 
 
 def page(template: str, **values: Any) -> str:
     """A whole page."""
     return environment().get_template(template).render(**values)
+
+
+def with_links(made: str, links: Mapping[str, str]) -> str:
+    """A page as part of several: links to others in its head, their addresses by name.
+
+    What comes from models and data is escaped, so only our own head can be what is replaced.
+    """
+    items = Markup("").join(
+        Markup('<a href="{}">{}</a>').format(address, name) for name, address in links.items()
+    )
+    return made.replace(BRAND, f'{BRAND}\n<nav aria-label="Pages">{items}</nav>', 1)
 
 
 @cache

@@ -16,8 +16,8 @@ from cache.errors import NotFound, RecommenderError
 from cache.measurements import Measurements
 from cache.paths import Home
 from recommender.plugins import plugin
-from recommender.reports.index import index_page
-from recommender.reports.pages import policy
+from recommender.reports.index import ALL, index_page
+from recommender.reports.pages import policy, with_links
 from recommender.runs import RunSummary, all_runs, stored_run
 
 HOSTS = ("127.0.0.1", "localhost", "[::1]", "::1")
@@ -31,6 +31,8 @@ KINDS = {
     "svg": "image/svg+xml",
     "png": "image/png",
 }
+OTHERS = {"JSON": "json", "CSV": "csv", "Markdown": "md"}
+"""What a page leads to: the same search in other formats."""
 KEPT_PAGES = 32
 """Rendered searches that are kept; they do not change."""
 
@@ -118,7 +120,8 @@ class Pages:
         task, fingerprint = asked.get("task"), asked.get("fingerprint")
         with self._drawing:
             board = leaderboard(task=task, fingerprint=fingerprint, home=self._home)
-            return HTMLResponse(plugin("reports", "html")(board, verbose=True))
+            made = plugin("reports", "html")(board, verbose=True)
+            return HTMLResponse(with_links(made, {ALL: "/"}))
 
     def _store(self) -> Measurements:
         return Measurements(self._home.measurements, read_only=True)
@@ -127,7 +130,10 @@ class Pages:
         with self._store() as store:
             found = stored_run(store, key).result
         rendered: str | bytes = plugin("reports", form)(found, verbose=True)
-        return rendered
+        if form != "html" or not isinstance(rendered, str):
+            return rendered
+        same = {name: f"/runs/{key}.{suffix}" for name, suffix in OTHERS.items()}
+        return with_links(rendered, {ALL: "/", **same})
 
 
 def _refused(request: Request, error: Exception) -> Response:

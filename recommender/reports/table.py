@@ -242,7 +242,7 @@ def headline(result: Recommendation) -> str:
         return f"Measured on {result.plan.n_rows:,} rows: {len(tried(result))} candidates."
     if result.choice is None:
         n = result.plan.n_candidates
-        return f"None of {n} candidates was shown to meet {asked}{_ended(result)}."
+        return f"None of {n} candidates was shown to meet {asked}{ended_early(result)}."
     choice = result.choice
     minimize = result.plan.minimize
     best = "most" if minimize == "throughput_per_s" else "least"
@@ -252,7 +252,7 @@ def headline(result: Recommendation) -> str:
     )
     claims = "; ".join(_claimed(claim, choice) for claim in choice.claims)
     parts = ", ".join(part for part in (_cost(choice, minimize), claims) if part)
-    return f"{clean(choice.name)} is the {smallest} {shown}{_ended(result)}: {parts}."
+    return f"{clean(choice.name)} is the {smallest} {shown}{ended_early(result)}: {parts}."
 
 
 def _cost(choice: Outcome, minimize: str) -> str:
@@ -272,7 +272,8 @@ def _claimed(claim: Claim, choice: Outcome) -> str:
     return f"{found}, {bound}" if bound else found
 
 
-def _ended(result: Recommendation) -> str:
+def ended_early(result: Recommendation) -> str:
+    """` before the time limit`, ` before it was interrupted`; empty where it came to its end."""
     if result.ended == "complete":
         return ""
     within = "within" if result.ended == "download limit" else "before"

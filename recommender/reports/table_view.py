@@ -1,7 +1,9 @@
 """The table of all candidates, as a page shows it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from types import MappingProxyType
 
 from evaluators.measurement import Measurement, State
 from recommender.evidence.verdict import Verdict
@@ -11,6 +13,7 @@ from recommender.reports.table import (
     bound_cell,
     estimate_of,
     figure,
+    is_asked,
     metric_of,
     quality_cell,
     state_cell,
@@ -18,8 +21,8 @@ from recommender.reports.table import (
 
 LISTED = 300
 """So many candidates have a row of their own, those that were run first; the others are named."""
-NAMED = 1_200
-"""So many names of a state are written out."""
+MOST_NAMED = 60_000
+"""Characters of the names that are written out, of all states together."""
 TOO_NOISY = "too noisy"
 
 
@@ -68,7 +71,8 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[TableRow, ...]
     rest: tuple[Group, ...] = ()
-    note: str = ""
+    notes: tuple[str, ...] = ()
+    words: tuple[tuple[str, str], ...] = ()
 
     @property
     def states(self) -> list[str]:
@@ -85,8 +89,8 @@ def table_of(result: Recommendation | Leaderboard, machines: Sequence[str] = ())
         _row(result, outcome, metric, machine)
         for outcome, machine in zip(outcomes[:LISTED], names, strict=False)
     ]
-    rest = tuple(_groups(outcomes[LISTED:]))
-    return Table(_columns(metric), tuple(rows), rest, _note(outcomes))
+    rest = tuple(_groups(outcomes[LISTED:], is_asked=is_asked(result)))
+    return Table(_columns(metric), tuple(rows), rest, tuple(_notes(outcomes)), _words(rows))
 
 
 def _in_order(result: Recommendation) -> list[Outcome]:
@@ -99,10 +103,41 @@ def _in_order(result: Recommendation) -> list[Outcome]:
     return [*([choice] if choice is not None else []), *extra, *rest]
 
 
-def _note(outcomes: Sequence[Outcome]) -> str:
-    noisy = any(is_noisy(outcome.measurements.get("latency_p95_ms")) for outcome in outcomes)
-    told = "Timings marked as noisy decide nothing: the same candidate differed from itself."
-    return told if noisy else ""
+def _notes(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    if len(outcomes) > LISTED:
+        yield f"{LISTED:,} of {len(outcomes):,} candidates have a row; the others are named below."
+    if any(is_noisy(outcome.measurements.get("latency_p95_ms")) for outcome in outcomes):
+        yield "Timings marked as noisy decide nothing: the same candidate differed from itself."
+
+
+MEANINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "sufficient": "certified to reach what was asked, and within every limit",
+        "undecided": "may reach what was asked; the rows it was given do not show it",
+        "insufficient": "shown to miss what was asked",
+        "measured": "nothing was asked of it, so nothing was judged",
+        "raced out": "stopped before all rows: it was unlikely to be certified with the rest",
+        str(
+            State.OVER_LIMIT
+        ): "good enough, but a limit on size, time, memory or licence is missed",
+        str(State.NOT_NEEDED): "not run: it could not have become the choice",
+        str(State.UNLIKELY): "not run: these labels would hardly have certified it",
+        str(State.SKIPPED_BY_BUDGET): "not run: time or download was used up",
+    }
+)
+"""States in plain words; of a failure the reason tells."""
+ALWAYS = (
+    ("recipe", "how the model is run: the runtime, and the numbers that its weights are stored in"),
+    ("certified", "the true quality is at least this, for all candidates at once, with the "
+                  "confidence that was asked"),
+    ("on the frontier", "none is better in quality, size and latency at once"),
+)  # fmt: skip
+
+
+def _words(rows: Sequence[TableRow]) -> tuple[tuple[str, str], ...]:
+    """What the words of the table mean, those that occur."""
+    seen = {part for row in rows for part in row.state.split(", ")}
+    return (*((word, said) for word, said in MEANINGS.items() if word in seen), *ALWAYS)
 
 
 def _columns(metric: str) -> tuple[Column, ...]:
@@ -127,13 +162,13 @@ def _row(
     result: Recommendation | Leaderboard, outcome: Outcome, metric: str, machine: str
 ) -> TableRow:
     role = role_of(result, outcome)
-    state = state_cell(outcome)
+    state = state_cell(outcome, is_asked=is_asked(result))
     estimate = estimate_of(outcome, metric)
     size = outcome.value("size_mb")
     predicted = outcome.predicted_size_mb
     cells = (
         Cell(outcome.model, note=", ".join(filter(None, (_pinned(outcome), role, machine)))),
-        Cell(state, badge=_badge(outcome), sort=state),
+        Cell(state, badge=_badge(outcome)),
         _number(quality_cell(outcome, metric), estimate),
         _number(bound_cell(outcome), outcome.lower),
         _number(f"{outcome.n_rows:,}" if outcome.n_rows else "-", outcome.n_rows or None),
@@ -193,13 +228,19 @@ def _badge(outcome: Outcome) -> str:
     return "bad"
 
 
-def _groups(outcomes: Sequence[Outcome]) -> list[Group]:
-    """Those that were not run, by state."""
+def _groups(outcomes: Sequence[Outcome], *, is_asked: bool) -> list[Group]:
+    """The others, by what the table calls their state."""
     found: dict[str, list[str]] = {}
     for outcome in outcomes:
-        found.setdefault(str(outcome.state), []).append(outcome.name)
-    groups = []
-    for state, names in found.items():
-        more = f", and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-        groups.append(Group(f"{len(names):,} more: {state}", ", ".join(names[:NAMED]) + more))
-    return groups
+        found.setdefault(state_cell(outcome, is_asked=is_asked), []).append(outcome.name)
+    return [
+        Group(f"{len(names):,} more: {state}", _named(names, MOST_NAMED // len(found)))
+        for state, names in found.items()
+    ]
+
+
+def _named(names: Sequence[str], room: int) -> str:
+    """As many names as there is room for, and how many more there are."""
+    n = max(1, sum(end <= room for end in accumulate(len(name) + 2 for name in names)))
+    more = f", and {len(names) - n:,} more" if len(names) > n else ""
+    return ", ".join(names[:n]) + more

@@ -2,17 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import Literal
 
 from recommender.details.parts import Example
 from recommender.leaderboard import Leaderboard
 from recommender.recommendation import Claim, Outcome, Recommendation
 from recommender.reports.detail_view import DetailView, detail_view
-from recommender.reports.figures import at_least, quality
-from recommender.reports.table import figure, headline, metric_of, search_sentence
+from recommender.reports.figures import at_least, on_units, quality
+from recommender.reports.table import ended_early, figure, headline, metric_of, search_sentence
 from recommender.reports.table_view import Table, is_noisy, role_of, table_of
+from recommender.reports.trade_off import trade_off
 
 LEAST_MEANT = 1.05
 """Candidates that differ by a smaller factor are called equally large."""
+
+MOST_LEFT_OUT = 500
+"""So many that were left out before the search are named."""
+MOST_DRAWN = 540_000
+"""Characters of a page's figures of the frontier together, so that it stays below 1 MB."""
 
 Facts = tuple[tuple[str, str], ...]
 
@@ -23,13 +31,15 @@ class ReportView:
 
     title: str
     where: str
-    found: bool
+    kind: Literal["found", "none", "measured"]
     headline: str
     promise: str
     facts: Facts
     advice: tuple[str, ...]
+    trade_off: Facts
     table: Table
     left_out: tuple[tuple[str, str, str], ...]
+    n_left_out: int
     proof: tuple[str, ...]
     ties: tuple[str, ...]
     details: tuple[DetailView, ...]
@@ -62,6 +72,7 @@ class BoardView:
     promise: str
     table: Table
     notes: tuple[str, ...]
+    figure_note: str
     figures: tuple[FigureView, ...] = field(default=())
 
 
@@ -80,9 +91,19 @@ def answer_sentence(result: Recommendation) -> str:
         _size(choice),
         f"p95 {figure(p95)} ms" if p95 is not None else "",
     ]
-    best = "smallest sufficient" if result.plan.minimize == "size_mb" else "best sufficient"
     name = f"{choice.model} as {choice.recipe.name}"
-    return f"{name} is the {best} candidate: {', '.join(part for part in parts if part)}."
+    shown_first = f"{_best(result.plan.minimize)} shown to be sufficient{ended_early(result)}"
+    return f"{name} is the {shown_first}: {', '.join(part for part in parts if part)}."
+
+
+def _best(minimize: str) -> str:
+    """`smallest candidate`, `candidate with the least p95 latency`."""
+    from recommender.reports.points import AXES
+
+    if minimize == "size_mb":
+        return "smallest candidate"
+    best = "most" if minimize == "throughput_per_s" else "least"
+    return f"candidate with the {best} {AXES[minimize].label if minimize in AXES else minimize}"
 
 
 def _proven(claim: Claim) -> str:
@@ -121,23 +142,33 @@ def factor(ratio: float, less: str, more: str, what: str) -> str:
 
 
 def _facts(result: Recommendation) -> Facts:
-    choice = result.choice
-    n = result.plan.n_units
-    known: list[tuple[str, str]] = []
-    if choice is not None:
-        known = [
-            *((claim.subject, _claim_fact(claim)) for claim in choice.claims),
-            ("size", _with_unit(choice, "size_mb")),
-            ("latency p50 / p95", _latencies(choice)),
-            ("peak memory", _with_unit(choice, "peak_memory_mb")),
-            ("to download", _with_unit(choice, "download_mb")),
-            ("licence", choice.license or "unknown"),
-            ("revision", choice.revision[:12]),
-        ]
-        if choice.labels is not None and choice.labels.names:
-            known.append(("labels", choice.labels.sentence))
-    known.append(("rows", f"{n:,}" if n == result.plan.n_rows else f"{n:,} units"))
+    shown = result.choice or _nearest(result)
+    if shown is None:
+        return ()
+    named = "" if result.choice else f"{shown.model} as {shown.recipe.name}"
+    known = (
+        ("nearest candidate", named),
+        *((_subject(shown, claim), _claim_fact(claim)) for claim in shown.claims),
+        ("size", _with_unit(shown, "size_mb")),
+        ("latency p50 / p95", _latencies(shown)),
+        ("peak memory", _with_unit(shown, "peak_memory_mb")),
+        ("to download", _with_unit(shown, "download_mb")),
+        ("licence", shown.license or "unknown"),
+    )
     return tuple((name, value) for name, value in known if value)
+
+
+def _nearest(result: Recommendation) -> Outcome | None:
+    """The candidate whose certified bounds lack the least, where nothing was sufficient."""
+    judged = [o for o in result.candidates if o.shortfall is not None and not o.misses]
+    if not result.plan.requirements or not judged:
+        return None
+    return min(judged, key=lambda o: (o.shortfall or 0.0, o.predicted_size_mb))
+
+
+def _subject(outcome: Outcome, claim: Claim) -> str:
+    """`accuracy on 1,000 rows`."""
+    return claim.subject if not claim.n else f"{claim.subject} {on_units(outcome, claim.n)}"
 
 
 def _claim_fact(claim: Claim) -> str:
@@ -172,22 +203,24 @@ def report_view(
     return ReportView(
         title=f"{name}: {result.choice.name if result.choice else 'no recommendation'}",
         where=", ".join(filter(None, (name, task))),
-        found=result.choice is not None,
+        kind=_kind(result),
         headline=answer_sentence(result),
         promise=_promise(result),
         facts=_facts(result),
-        advice=() if result.choice or not result.plan.requirements else result.notes,
+        advice=_advice(result),
+        trade_off=trade_off(result),
         table=table_of(result),
-        left_out=result.plan.left_out,
+        left_out=result.plan.left_out[:MOST_LEFT_OUT],
+        n_left_out=len(result.plan.left_out),
         proof=_proof(result),
         ties=result.ties,
         details=_details(result),
         examples=result.examples,
-        notes=result.notes if result.choice or not result.plan.requirements else (),
+        notes=tuple(note for note in result.notes if note not in _advice(result)),
         command=result.command,
         environment=_environment(result),
-        figure_note=FIGURE_NOTE if result.plan.requirements else "",
-        figures=tuple(figures),
+        figure_note=_figure_note(result, figures),
+        figures=_fitting(figures),
         race=race,
         race_sentence=race_sentence,
     )
@@ -203,7 +236,55 @@ def _details(result: Recommendation) -> tuple[DetailView, ...]:
     )
 
 
-FIGURE_NOTE = "The line is what was asked, and the shaded area holds what meets it."
+MARKS = (
+    "Each mark is a candidate: a model with a recipe. Bars are 95\u00a0% intervals of the estimate"
+)
+CERTIFIED = "the tick is the certified bound"
+ASKED = "The line is what was asked, and the shaded area holds what meets it."
+
+
+def _figure_note(result: Recommendation | Leaderboard, figures: Sequence[FigureView]) -> str:
+    """How to read the figure, and which of its costs had no room."""
+    is_asked = isinstance(result, Recommendation) and bool(result.plan.requirements)
+    is_certified = is_asked or isinstance(result, Leaderboard)
+    n_fitting = len(_fitting(figures))
+    parts = [
+        f"{MARKS}, {CERTIFIED}." if is_certified else f"{MARKS}.",
+        ASKED if is_asked else "",
+        f"No room for {' and '.join(each.label for each in figures[n_fitting:])}: see the table."
+        if n_fitting < len(figures)
+        else "",
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def _fitting(figures: Sequence[FigureView]) -> tuple[FigureView, ...]:
+    """The first of the figures that have room on a page, one at least."""
+    sizes = list(accumulate(len(each.svg) for each in figures))
+    return tuple(figures[: max(1, sum(size <= MOST_DRAWN for size in sizes))])
+
+
+def _kind(result: Recommendation) -> Literal["found", "none", "measured"]:
+    if not result.plan.requirements:
+        return "measured"
+    return "found" if result.choice else "none"
+
+
+def _advice(result: Recommendation) -> tuple[str, ...]:
+    """What to mind about the choice; without one, what would help."""
+    if result.choice is not None:
+        return result.choice.flags
+    if not result.plan.requirements:
+        return ()
+    return tuple(note for note in result.notes if note.startswith(HELPING)) or result.notes
+
+
+HELPING = (
+    "no candidate is left", "sufficient in quality, turned down", "certified all the same",
+    "with a tolerance", "the closest was", "more labels",
+)  # fmt: skip
+"""How those notes begin that tell what is nearest to an answer, and what would help; the others
+stand behind the proof."""
 
 
 def _promise(result: Recommendation) -> str:
@@ -212,7 +293,7 @@ def _promise(result: Recommendation) -> str:
     if not asked:
         return "Nothing was asked for: the figures are estimates with 95 % intervals."
     if result.choice is None:
-        return f"Asked: {asked}."
+        return NOT_SHOWN if result.candidates else NONE_LEFT
     chance = f"{100 * result.plan.delta:.3g} %"
     kind = "" if result.plan.exact else ", approximately"
     return (
@@ -220,6 +301,13 @@ def _promise(result: Recommendation) -> str:
         f"is at most {chance}{kind}, if these rows are independent draws from the inputs you will "
         "meet. The certified bound is covered by this; the estimate beside it is optimistic."
     )
+
+
+NONE_LEFT = "Nothing was run: every candidate was left out before the search, each for its reason."
+NOT_SHOWN = (
+    "Not shown to meet it is not the same as shown to miss it: the table says of each candidate "
+    "which of the two it is, and why."
+)
 
 
 def _proof(result: Recommendation) -> tuple[str, ...]:
@@ -244,6 +332,7 @@ def _environment(result: Recommendation) -> Facts:
         else ""
     )
     pairs = [
+        *_pinned(result.choice),
         ("machine", known.get("machine")),
         ("threads", known.get("threads")),
         ("recommender", known.get("recommender")),
@@ -259,6 +348,14 @@ def _environment(result: Recommendation) -> Facts:
     return tuple((name, str(value)) for name, value in pairs if value not in (None, ""))
 
 
+def _pinned(choice: Outcome | None) -> Facts:
+    """Which files of the choice were measured, and how its outputs are read."""
+    if choice is None:
+        return ()
+    labels = choice.labels.sentence if choice.labels and choice.labels.names else ""
+    return (("revision of the choice", choice.revision[:12]), ("labels", labels))
+
+
 def board_view(board: Leaderboard, *, figures: Sequence[FigureView] = ()) -> BoardView:
     """Everything that the page of a leaderboard shows."""
     n = len(board.entries)
@@ -267,10 +364,11 @@ def board_view(board: Leaderboard, *, figures: Sequence[FigureView] = ()) -> Boa
         where=", ".join(filter(None, (board.data, board.task))),
         headline=f"{n:,} candidates on {board.n_rows:,} rows of {board.data}",
         promise=(
-            "What was measured on these rows so far, the best first; bars are 95 % intervals. "
+            "What was measured on these rows so far, the best first. "
             "A certified bound is of the search that proved it."
         ),
         table=table_of(board, board.machines),
         notes=board.notes,
-        figures=tuple(figures),
+        figure_note=_figure_note(board, figures),
+        figures=_fitting(figures),
     )

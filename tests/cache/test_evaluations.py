@@ -277,6 +277,16 @@ def test_the_frontier_is_what_no_other_beats(store: Measurements) -> None:
         assert [row["model"] for row in rows] == ["small", "twin", "best"]
 
 
+def test_a_later_metric_moves_nobody_off_the_frontier_of_another(store: Measurements) -> None:
+    """Each metric has a frontier of its own."""
+    store.evaluations.record(found_at(1, sized("small", 1, 0.7), sized("large", 2, 0.9)))
+    by_f1 = outcome("team/small", measurements={"size_mb": figure(1.0, "MB"), "f1": figure(0.5)})
+    question = {**QUESTION, "positive": "a"}
+    store.evaluations.record(found_at(2, by_f1, ranking=Ranking("f1"), question=question))
+    rows = store._connection.execute("SELECT metric FROM v_frontier ORDER BY metric")
+    assert [row["metric"] for row in rows] == ["accuracy", "accuracy", "f1"]
+
+
 def test_failures_are_shown_with_their_reasons(store: Measurements) -> None:
     """One that was evaluated later is no failure any more."""
     failed = {"state": "crashed", "reason": "signal 9", "n_rows": 0, "measurements": {}}

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from catalog.testing import LoopbackHub
-from recommender import Recommendation, cli
+from recommender import Recommendation, cli, find
+from tests.conftest import new_home
 
 Run = Callable[..., tuple[int, str, str]]
 Found = tuple[Recommendation, Path]
@@ -203,11 +204,11 @@ def test_plugins_and_doctor_describe_the_installation(run: Run) -> None:
     assert "worker" in out
 
 
-def test_the_whole_story_over_a_loopback_hub(zoo: Path, data: Path, tmp_path: Path) -> None:
+def test_the_whole_story_over_a_loopback_hub(zoo: Path, data: Path, home: Path) -> None:
     """The real client lists, downloads and runs models over HTTP; a second time from memory."""
     with LoopbackHub(zoo) as hub:
         given = command("find", data, "-r", "accuracy >= 0.85", "--backend", "onnxruntime")
-        settings = environment(tmp_path, HF_ENDPOINT=hub.endpoint)
+        settings = environment(home, HF_ENDPOINT=hub.endpoint)
         first = subprocess.run(given, capture_output=True, text=True, env=settings, check=False)
         n_requests = len(hub.requests)
         second = subprocess.run(given, capture_output=True, text=True, env=settings, check=False)
@@ -233,10 +234,10 @@ def test_a_named_model_without_access_ends_with_4(zoo: Path, data: Path, tmp_pat
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
 )
 def test_an_interrupt_ends_neatly_with_what_is_known(
-    zoo: Path, data: Path, tmp_path: Path, number: int, code: int
+    zoo: Path, data: Path, home: Path, number: int, code: int
 ) -> None:
     """The signal's exit code, the state saved, and the command to go on with."""
-    process = _start_and_wait_for_rows(zoo, data, tmp_path)
+    process = _start_and_wait_for_rows(zoo, data, home)
     process.send_signal(number)
     out, _ = process.communicate(timeout=60)  # also closes the pipe
     assert process.returncode == code
@@ -245,27 +246,31 @@ def test_an_interrupt_ends_neatly_with_what_is_known(
 
 
 def test_after_a_kill_the_same_command_goes_on(
-    found: Found, zoo: Path, data: Path, tmp_path: Path
+    found: Found, zoo: Path, data: Path, home: Path, tmp_path: Path
 ) -> None:
     """kill -9 loses at most the batch in flight: the answer is the same, paid rows stay paid."""
-    process = _start_and_wait_for_rows(zoo, data, tmp_path)
+    expected = find(
+        data, "accuracy >= 0.85", sources=[f"folder:{zoo}"], backends=["onnxruntime"],
+        home=new_home(found, tmp_path / "undisturbed"),
+    )  # fmt: skip
+    only = ("--backend", "onnxruntime", "--format", "json", "-q")
+    process = _start_and_wait_for_rows(zoo, data, home, *only)
     process.kill()
     process.communicate()
-    paid = _n_predictions(tmp_path)
-    source = f"folder:{zoo}"
-    asked = ("find", data, "-r", "accuracy >= 0.85", "--source", source, "--format", "json", "-q")
-    given = command(*asked)
-    done = subprocess.run(
-        given, capture_output=True, text=True, env=environment(tmp_path), check=False
-    )
+    paid = _n_predictions(home)
+    given = command("find", data, "-r", "accuracy >= 0.85", "--source", f"folder:{zoo}", *only)
+    done = subprocess.run(given, capture_output=True, text=True, env=environment(home), check=False)
     answer = json.loads(done.stdout)
-    assert found[0].choice is not None
-    assert answer["choice"]["name"] == found[0].choice.name
-    assert _n_predictions(tmp_path) > paid > 0
+    assert expected.choice is not None
+    assert answer["choice"]["name"] == expected.choice.name
+    assert answer["choice"]["claims"][0]["lower"] == expected.choice.lower
+    assert _n_predictions(home) > paid > 0
 
 
-def _start_and_wait_for_rows(zoo: Path, data: Path, home: Path) -> "subprocess.Popen[str]":
-    given = command("find", data, "-r", "accuracy >= 0.85", "--source", f"folder:{zoo}")
+def _start_and_wait_for_rows(
+    zoo: Path, data: Path, home: Path, *more: str
+) -> "subprocess.Popen[str]":
+    given = command("find", data, "-r", "accuracy >= 0.85", "--source", f"folder:{zoo}", *more)
     process = subprocess.Popen(
         given, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment(home),
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # as in a terminal

@@ -53,7 +53,7 @@ def test_a_report_is_printed_from_the_store(run: Run, home: Path) -> None:
         ("html", b"<!doctype html>"),
         ("md", b"# team/model-"),
         ("json", b"{"),
-        ("csv", b"model,"),
+        ("csv", b"role,model,"),
         ("svg", b"<?xml"),
         ("png", b"\x89PNG"),
         ("txt", b"team/model-"),

@@ -19,6 +19,8 @@ from recommender import Leaderboard, Recommendation, State, Verdict, find, measu
 from recommender.bench import OutOfBudget
 from recommender.plugins import plugin
 from recommender.reports.json import schema
+from recommender.runs import stored_run
+from tests.conftest import new_home
 
 Found = tuple[Recommendation, Path]
 
@@ -82,6 +84,10 @@ def test_the_same_question_is_answered_from_memory(found: Found, zoo: Path, data
     assert again.from_memory
     assert again.choice == answer.choice
     assert again.candidates == answer.candidates
+    find(data, "accuracy >= 0.8", sources=[f"folder:{zoo}"], home=home)
+    find(data, "accuracy >= 0.85", sources=[f"folder:{zoo}"], home=home)
+    with Measurements(home / "measurements.db", read_only=True) as store:
+        assert stored_run(store).result.plan.requirements == ("accuracy >= 0.85",)
 
 
 @pytest.mark.parametrize("target", ["0.85", "0.8"], ids=["same question", "lower target"])
@@ -126,10 +132,14 @@ def test_a_model_named_after_the_labels_were_used_is_not_covered(
 
 
 def test_a_model_named_late_is_tested_on_later_rows_only(
-    zoo: Path, rows: list[dict[str, str]], more_rows: list[dict[str, str]], tmp_path: Path
+    zoo: Path,
+    rows: list[dict[str, str]],
+    more_rows: list[dict[str, str]],
+    home: Path,
+    tmp_path: Path,
 ) -> None:
     """A hundred new rows, and not one of those that were used before it was named."""
-    options = {"backends": ["onnxruntime"], "home": tmp_path / "home"}
+    options = {"backends": ["onnxruntime"], "home": home}
     shutil.copytree(zoo / "team" / "good", tmp_path / "late" / "team" / "better")
     find(rows, "accuracy >= 0.75", models=["team/guessing"], sources=[f"folder:{zoo}"], **options)  # type: ignore[arg-type]
     later = find(more_rows, "accuracy >= 0.75", sources=[f"folder:{tmp_path / 'late'}"], **options)  # type: ignore[arg-type]
@@ -153,17 +163,13 @@ def test_the_same_labels_cannot_be_tried_again_under_other_settings(
 
 
 def test_new_rows_cost_only_themselves(
-    found: Found, zoo: Path, more_rows: list[dict[str, str]]
+    zoo: Path, rows: list[dict[str, str]], more_rows: list[dict[str, str]], home: Path
 ) -> None:
     """A hundred new rows are a hundred predictions for each candidate that needs them."""
-    answer, home = found
-    assert answer.choice is not None
-    backend = answer.choice.recipe.backend
+    options = {"models": ["team/good"], "sources": [f"folder:{zoo}"], "backends": ["onnxruntime"]}
+    find(rows, "accuracy >= 0.85", home=home, **options)  # type: ignore[arg-type]
     before = _predictions(home)
-    grown = find(
-        more_rows, "accuracy >= 0.85", models=["team/good"], sources=[f"folder:{zoo}"],
-        backends=[backend], home=home,
-    )  # fmt: skip
+    grown = find(more_rows, "accuracy >= 0.85", home=home, **options)  # type: ignore[arg-type]
     after = _predictions(home)
     new = {after[key] - before.get(key, 0) for key in after} - {0}
     assert grown.choice is not None
@@ -275,12 +281,12 @@ def test_an_unconfirmed_latency_is_not_met(
 
 
 def test_a_ratio_of_f1_is_certified_through_the_baselines_upper_bound(
-    zoo: Path, rows: list[dict[str, str]], tmp_path: Path
+    zoo: Path, rows: list[dict[str, str]], home: Path
 ) -> None:
     """F1 against a baseline has an exact test: the target is a share of its upper bound."""
     answer = find(
         rows, "f1 >= 0.8 * baseline", baseline="team/good", positive="positive",
-        models=["team/good"], sources=[f"folder:{zoo}"], backends=["onnxruntime"], home=tmp_path,
+        models=["team/good"], sources=[f"folder:{zoo}"], backends=["onnxruntime"], home=home,
     )  # fmt: skip
     assert answer.choice is not None
     claim = answer.choice.claims[0]
@@ -290,12 +296,12 @@ def test_a_ratio_of_f1_is_certified_through_the_baselines_upper_bound(
 
 
 def test_accuracy_is_compared_with_a_baseline_row_by_row(
-    zoo: Path, rows: list[dict[str, str]], tmp_path: Path
+    zoo: Path, rows: list[dict[str, str]], home: Path
 ) -> None:
     """A model that answers as its baseline does is within a margin by far fewer rows."""
     answer = find(
         rows, "accuracy within 0.05 of baseline", baseline="team/good", models=["team/good"],
-        sources=[f"folder:{zoo}"], backends=["onnxruntime"], home=tmp_path,
+        sources=[f"folder:{zoo}"], backends=["onnxruntime"], home=home,
     )  # fmt: skip
     assert answer.choice is not None
     assert answer.choice.claims[0].target == -0.05
@@ -306,11 +312,11 @@ FLOORS = ("accuracy >= 0.8", "recall[positive] >= 0.7", "accuracy[half=1] >= 0.7
 
 @pytest.fixture(scope="module")
 def floors(
-    zoo: Path, rows: list[dict[str, str]], tmp_path_factory: pytest.TempPathFactory
+    found: Found, zoo: Path, rows: list[dict[str, str]], tmp_path_factory: pytest.TempPathFactory
 ) -> Found:
     """A search with floors for a class and a slice, and two of the rows that it got wrong."""
     sliced = [{**row, "half": str(at % 2)} for at, row in enumerate(rows)]
-    home = tmp_path_factory.mktemp("floors")
+    home = new_home(found, tmp_path_factory.mktemp("floors"))
     answer = find(
         sliced, FLOORS, models=["team/good"], sources=[f"folder:{zoo}"], backends=["onnxruntime"],
         home=home, with_examples=2,
@@ -329,30 +335,30 @@ def test_floors_for_a_class_and_a_slice_are_conditions_of_one_candidate(floors: 
     assert max(distances) <= 0
 
 
-def test_groups_are_the_units(zoo: Path, rows: list[dict[str, str]], tmp_path: Path) -> None:
+def test_groups_are_the_units(zoo: Path, rows: list[dict[str, str]], home: Path) -> None:
     """Rows of one customer are one draw, and the answer says what was counted."""
     grouped = [{**row, "customer": str(at // 2)} for at, row in enumerate(rows)]
     answer = find(
         grouped, "accuracy >= 0.7", group="customer", models=["team/good"],
-        sources=[f"folder:{zoo}"], backends=["onnxruntime"], home=tmp_path,
+        sources=[f"folder:{zoo}"], backends=["onnxruntime"], home=home,
     )  # fmt: skip
     assert answer.plan.n_units == len(rows) // 2
     assert "`customer`" in answer.guarantee
     lower = find(
         grouped, "accuracy >= 0.6", group="customer", models=["team/good"],
-        sources=[f"folder:{zoo}"], backends=["onnxruntime"], home=tmp_path,
+        sources=[f"folder:{zoo}"], backends=["onnxruntime"], home=home,
     )  # fmt: skip
     assert lower.plan.ledger == answer.plan.ledger
     assert lower.choice is not None
 
 
 def test_an_approximate_metric_is_screened_and_certified_on_held_out_rows(
-    zoo: Path, rows: list[dict[str, str]], tmp_path: Path
+    zoo: Path, rows: list[dict[str, str]], home: Path
 ) -> None:
     """Macro-F1 has no exact test: one look at the held-out rows, marked approximate everywhere."""
     asked = {
         "models": ["team/good", "team/guessing"], "sources": [f"folder:{zoo}"],
-        "backends": ["onnxruntime"], "home": tmp_path,
+        "backends": ["onnxruntime"], "home": home,
     }  # fmt: skip
     answer = find(rows, "f1_macro >= 0.8", **asked)  # type: ignore[arg-type]
     assert answer.plan.mode == "open"
@@ -363,12 +369,12 @@ def test_an_approximate_metric_is_screened_and_certified_on_held_out_rows(
     assert "approximate" in answer.guarantee
     assert "approximate" in str(answer)
     assert "first certificate ends" in str(answer)
-    with sqlite3.connect(tmp_path / "measurements.db") as connection:
+    with sqlite3.connect(home / "measurements.db") as connection:
         connection.execute("DELETE FROM answers")  # as after a search that was cut short
     again = find(rows, "f1_macro >= 0.8", **asked)  # type: ignore[arg-type]
     assert again.choice is not None
     assert again.choice.name == answer.choice.name
-    without_details(tmp_path)
+    without_details(home)
     recalled = find(rows, "f1_macro >= 0.8", **asked)  # type: ignore[arg-type]
     assert recalled.details == again.details
     assert recalled.details[again.choice.name].confusion is not None  # of the held-out rows
@@ -378,9 +384,9 @@ def test_an_approximate_metric_is_screened_and_certified_on_held_out_rows(
         find(rows, "f1_macro >= 0.7", **asked)  # type: ignore[arg-type]
 
 
-def test_a_plan_writes_no_ledger(zoo: Path, rows: list[dict[str, str]], tmp_path: Path) -> None:
+def test_a_plan_writes_no_ledger(zoo: Path, rows: list[dict[str, str]], home: Path) -> None:
     """A dry run binds nobody: the search after it may ask under other settings."""
-    asked = {"models": ["team/good"], "sources": [f"folder:{zoo}"], "home": tmp_path}
+    asked = {"models": ["team/good"], "sources": [f"folder:{zoo}"], "home": home}
     planned = plan(rows, "accuracy >= 0.85", backends=["onnxruntime"], **asked)  # type: ignore[arg-type]
     assert "must truly reach" in planned.resolution
     assert "rows to answer" in planned.cost
@@ -438,9 +444,9 @@ def test_results_on_the_rows_own_data_set_are_left_out_and_named(
     assert "contamination: its card names the data set 'stanfordnlp/sst2'" in told
 
 
-def test_without_an_answer_it_says_what_would_help(zoo: Path, data: Path, tmp_path: Path) -> None:
+def test_without_an_answer_it_says_what_would_help(zoo: Path, data: Path, home: Path) -> None:
     """The best certified bounds, the tolerance that passes, and how many labels."""
-    options = {"models": ["team/good"], "sources": [f"folder:{zoo}"], "home": tmp_path}
+    options = {"models": ["team/good"], "sources": [f"folder:{zoo}"], "home": home}
     answer = find(data, "accuracy >= 0.95", backends=["onnxruntime"], **options)  # type: ignore[arg-type]
     assert answer.choice is None
     said = " ".join(answer.notes)

@@ -1,6 +1,7 @@
 """Searches that are stored, found again by id and told in short."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from cache.errors import NotFound, StoreError
 from cache.measurements import Measurements
 from recommender.reports.table import headline
-from recommender.runs import all_runs, stored_run
+from recommender.runs import all_runs, explain_run, stored_run
 from tests.recommender.past_runs import SMALL, about, store_runs
 
 
@@ -53,6 +54,40 @@ def test_the_newest_choice_may_be_older_than_the_newest_search(tmp_path: Path) -
     (alone,) = store_runs(tmp_path / "other", [nothing])
     with opened(tmp_path / "other") as store:
         assert stored_run(store, chosen=True).id == alone
+
+
+def test_the_newest_is_the_one_that_was_asked_last(tmp_path: Path) -> None:
+    """Also where its answer came from memory; one that was forgotten is written anew."""
+    first, second = store_runs(tmp_path, [about(SMALL, data="old.csv"), SMALL])
+    with Measurements(tmp_path / "measurements.db") as store:
+        (old,) = (run.answer for run in store.runs(prefix=first))
+        store.record_asked(old, samples="", question={})
+        assert stored_run(store, "latest").id == first
+        assert [run.id for run in all_runs(store)] == [first, second]
+        assert stored_run(store).answered_at == "2026-01-01T00:00:00+00:00"
+        store.forget_older_than(datetime.now(UTC) + timedelta(hours=1))
+        store.record_asked(old, samples="", question={})
+        assert stored_run(store).result.data["name"] == "old.csv"
+
+
+def test_a_search_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:
+    """It is passed over, whether it is no JSON or lacks what every answer has."""
+    (fine,) = store_runs(tmp_path, [SMALL])
+    with Measurements(tmp_path / "measurements.db") as store:
+        for strange in ("no JSON", "{}"):
+            store.record_run(strange, samples="", question={})
+        assert [run.id for run in all_runs(store)] == [fine]
+
+
+def test_why_reads_the_named_search_alone(tmp_path: Path) -> None:
+    """By its digits in capitals, or as the latest."""
+    first, _ = store_runs(tmp_path, [about(SMALL, data="old.csv"), about(SMALL, data="new.csv")])
+    name = SMALL.candidates[0].model
+    with opened(tmp_path) as store:
+        assert "old.csv" in explain_run(store, name, run=first[:9].upper())
+        assert "new.csv" in explain_run(store, name, run="latest")
+        with pytest.raises(NotFound, match="not in run latest"):
+            explain_run(store, "nobody", run="latest")
 
 
 @pytest.mark.parametrize(

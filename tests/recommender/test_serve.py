@@ -88,6 +88,15 @@ def test_the_index_leads_to_the_searches(served: Served) -> None:
     assert "<script>alert" not in page
 
 
+def test_pages_lead_to_each_other(served: Served) -> None:
+    """A search to all searches, and to its other formats."""
+    page = served.ask(f"/runs/{served.ids[0]}").body.decode()
+    links = dict(re.findall(r'<a href="(/[^"]*)">([^<]*)</a>', page))
+    assert links.pop("/") == "All searches"
+    assert set(links.values()) == {"JSON", "CSV", "Markdown"}
+    assert [served.ask(link).status for link in links] == [200, 200, 200]
+
+
 def test_a_search_has_an_address_for_each_format(served: Served) -> None:
     """By the first digits of its id too."""
     kinds = {"json": "application/json", "md": "text/markdown", "csv": "text/csv",

@@ -57,11 +57,11 @@
   for (const field of all("[data-filters]")) field.addEventListener("input", () => filter(field.dataset.filters));
   for (const field of all("[data-states]")) field.addEventListener("change", () => filter(field.dataset.states));
 
-  // A point that is hovered or focused is told below its figure, and marked in the table.
-  const told = document.querySelector(".pointed");
+  // A point that is hovered or focused is told beside its figure, and marked in the table.
   const rows = new Map(all("#candidates tbody tr").map((row) => [row.dataset.name, row]));
   const point = (mark) => {
-    if (told) told.textContent = mark.getAttribute("aria-label") ?? "";
+    const told = (mark.closest(".figures") ?? mark.closest(".figure"))?.querySelector(".pointed");
+    if (told) told.textContent = mark.getAttribute("aria-label") ?? mark.querySelector("title")?.textContent ?? "";
     all(".pointed-at").forEach((row) => row.classList.remove("pointed-at"));
     rows.get(mark.dataset.name)?.classList.add("pointed-at");
   };
@@ -72,11 +72,41 @@
       const row = rows.get(mark.dataset.name);
       if (!row) return;
       row.hidden = false;
+      row.tabIndex = -1;
+      row.focus({ preventScroll: true });
       row.scrollIntoView({ block: "center" });
     };
     mark.addEventListener("click", go);
     mark.addEventListener("keydown", (event) => {
       if (event.key === "Enter") go();
+    });
+  }
+
+  // One stop of the tab key a figure: the arrow keys lead from point to point, by place.
+  for (const figure of all("svg")) {
+    const placeOf = (mark) => {
+      const { cx, cy } = mark.querySelector("circle")?.attributes ?? {};
+      return [Number(cx?.value), Number(cy?.value)];
+    };
+    const marks = all(".point", figure)
+      .map((mark) => ({ mark, place: placeOf(mark) }))
+      .sort((a, b) => a.place[0] - b.place[0] || a.place[1] - b.place[1])
+      .map(({ mark }) => mark);
+    if (figure.closest(".race")) marks.sort((a, b) => placeOf(a)[1] - placeOf(b)[1]);
+    let stop = marks.find((mark) => rows.get(mark.dataset.name)?.classList.contains("choice")) ?? marks[0];
+    marks.forEach((mark, place) => {
+      mark.setAttribute("tabindex", mark === stop ? "0" : "-1");
+      mark.addEventListener("focus", () => {
+        stop.setAttribute("tabindex", "-1");
+        stop = mark;
+        stop.setAttribute("tabindex", "0");
+      });
+      mark.addEventListener("keydown", (event) => {
+        const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+        const next = { Home: marks[0], End: marks.at(-1) }[event.key] ?? (step && marks[place + step]);
+        if (step || next) event.preventDefault();
+        next?.focus();
+      });
     });
   }
 
