@@ -21,6 +21,12 @@ class Home:
         caches = Path(base) if base else Path.home() / ".cache"
         return cls(caches / "recommender")
 
+    def __str__(self) -> str:
+        """For readers elsewhere: `~/.cache/recommender`, so that it does not name the user."""
+        own = Path.home()
+        is_own = self.folder.is_relative_to(own) and self.folder != own
+        return f"~/{self.folder.relative_to(own)}" if is_own else str(self.folder)
+
     @property
     def catalog(self) -> Path:
         """What exists: models and their metadata."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from evaluators.samples import Samples
 from recommender.bench import Bench
 from recommender.drift import drift_told
 from recommender.evidence.verdict import Verdict
@@ -58,6 +57,9 @@ TOGETHER = (
     "targets, which the one that is hardest to prove sets; each alone may have a higher bound"
 )
 
+COMPLETE = "complete"
+"""How a search ends that came to its end."""
+
 OPTIMISTIC = (
     "The estimate of the choice is optimistic, since it was chosen for it; the certified bound is "
     "not. A smaller sufficient model may exist that these labels cannot prove"
@@ -77,11 +79,13 @@ def _scope(declared: Declared) -> str:
 
 
 def notes(
-    benches: Mapping[str, Bench], bench: Bench, declared: Declared, outcomes: list[Outcome]
-) -> list[str]:
+    benches: Mapping[str, Bench], bench: Bench, declared: Declared, outcomes: list[Outcome],
+    *, ended: str = COMPLETE,
+) -> list[str]:  # fmt: skip
     """What the reader should know besides the answer.
 
-    `benches` are those that candidates were judged on, by name; the others were on `bench`.
+    `benches` are those that candidates were judged on, by name; the others were on `bench`. `ended`
+    is what ended the search.
     """
     found = []
     empty = nothing_to_try(declared)
@@ -89,7 +93,7 @@ def notes(
         found.append(empty)
     if declared.query.quality and not any(outcome.acceptable for outcome in outcomes):
         every = {outcome.name: benches.get(outcome.name, bench) for outcome in outcomes}
-        found += without_answer(every, declared, outcomes)
+        found += without_answer(every, declared, outcomes, complete=ended == COMPLETE)
     if len(declared.query.quality) > 1 and any(outcome.lower is not None for outcome in outcomes):
         found.append(TOGETHER)
     found += declared.warnings
@@ -104,7 +108,7 @@ def notes(
     found += _cut_rows(outcomes)
     found += _drifted_rows(outcomes)
     labelled = declared.query.labelled
-    return found + (_constant_predictors(outcomes, declared.samples) if labelled else [])
+    return found + (_constant_predictors(outcomes, declared) if labelled else [])
 
 
 def _cut_rows(outcomes: list[Outcome]) -> list[str]:
@@ -126,7 +130,8 @@ def _prediction_error(outcome: Outcome) -> float:
     return abs(outcome.predicted_size_mb / measured - 1) if measured else 0.0
 
 
-def _constant_predictors(outcomes: list[Outcome], samples: Samples) -> list[str]:
+def _constant_predictors(outcomes: list[Outcome], declared: Declared) -> list[str]:
+    samples = declared.samples
     counts = dict.fromkeys(samples.labels, 0)
     for row in samples.rows:
         counts[row.label] += 1
@@ -135,5 +140,7 @@ def _constant_predictors(outcomes: list[Outcome], samples: Samples) -> list[str]
     below = [o for o, accuracy in scored if accuracy is not None and accuracy < most / samples.n]
     if not below:
         return []
-    names = ", ".join(o.name for o in below[:3]) + " (is a --label-map swapped?)"
+    names = ", ".join(o.name for o in below[:3])
+    if declared.query.label_map:
+        names += " (is the --label-map swapped?)"
     return [f"worse than always answering '{label}' ({most / samples.n:.3f}): {names}"]

@@ -16,6 +16,7 @@ from evaluators.measurement import Measurement
 from recommender.evidence.verdict import Verdict
 from recommender.frontier import undominated
 from recommender.recommendation import NOISY_TIMING, Outcome, json_text, record
+from recommender.timing import SOLO_MARGIN
 
 if TYPE_CHECKING:
     import pandas
@@ -194,6 +195,8 @@ def read_leaderboard(
             f"several start with {limits.fingerprint}: {_listed(found)}; give more of it"
         )
     data, evaluations = found[0], store.evaluations.of(found[0], limits)
+    if not evaluations:  # forgotten between the two reads
+        return read_leaderboard(store, limits, here=here, name=name)
     board = _board(data, evaluations, here)
     return replace(board, notes=(*_others(found), *board.notes))
 
@@ -343,16 +346,18 @@ def _is_timing(name: str, unit: str) -> bool:
 def _on_frontier(entries: Sequence[_Entry]) -> set[int]:
     """The places that no other entry beats in quality and size.
 
-    In latency too, where all were timed on one machine with as many threads.
+    In latency too, where all were timed on one machine with as many threads; faster is only what is
+    so by more than identical models differ in a first look.
     """
     complete = [at for at, e in enumerate(entries) if e.origin.complete and not isnan(e.score)]
     where = {(entries[at].origin.timed_on, entries[at].origin.threads) for at in complete}
-    costs = ("size_mb", "latency_p50_ms") if len(where) == 1 else ("size_mb",)
-    points = [
-        (-entries[at].score, *(_cost(entries[at].outcome, name) for name in costs))
-        for at in complete
-    ]
-    return {complete[place] for place in undominated(points)}
+    is_comparable = len(where) == 1
+    points = []
+    for at in complete:
+        outcome = entries[at].outcome
+        latency = _cost(outcome, "latency_p50_ms") if is_comparable else inf
+        points.append((-entries[at].score, _cost(outcome, "size_mb"), latency))
+    return {complete[place] for place in undominated(points, slack=SOLO_MARGIN)}
 
 
 def _cost(outcome: Outcome, name: str) -> float:

@@ -13,25 +13,32 @@ from recommender.requirement import STATIC_COSTS, Requirement
 
 SHOWN = 3
 
+GOES_ON = "more time: the search did not come to its end; the same command goes on where it stopped"
+
 MOST_TOLERANCE = 0.2
 """A tolerance beyond this is no help."""
 
 
 def without_answer(
-    benches: Mapping[str, Bench], declared: Declared, outcomes: Sequence[Outcome]
+    benches: Mapping[str, Bench],
+    declared: Declared,
+    outcomes: Sequence[Outcome],
+    *,
+    complete: bool = True,
 ) -> list[str]:
     """The best certified bounds, the tolerance that would pass, and how many more labels.
 
-    `benches` are those that the candidates were judged on, by name. A candidate over a limit is
-    offered for nothing: no tolerance and no labels bring its costs down.
+    Of a search that did not come to its end: that it goes on. `benches` are those that the
+    candidates were judged on, by name. A candidate over a limit is offered for nothing: no
+    tolerance and no labels bring its costs down.
     """
     judged = [outcome for outcome in outcomes if outcome.claims and outcome.n_units]
     scored = [outcome for outcome in judged if not outcome.misses]
     notes = _over_limits(judged)
     if scored:
         notes += _best_bounds(declared, scored)
-        notes += _labels(benches, declared, scored)
-    return notes
+        notes += _labels(benches, declared, scored) if complete else []
+    return notes if complete else [*notes, GOES_ON]
 
 
 def _over_limits(judged: Sequence[Outcome]) -> list[str]:

@@ -1,6 +1,7 @@
 """The answer: the choice, the frontier, the guarantee, and why each smaller one was turned down."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
@@ -15,6 +16,7 @@ from evaluators.labels import LabelMap
 from evaluators.measurement import Measurement, State
 from recommender.details.parts import Details, Example
 from recommender.evidence.verdict import Verdict
+from recommender.unseen import UNSEEN
 
 if TYPE_CHECKING:
     import pandas
@@ -270,7 +272,7 @@ class Recommendation:
 
         if self.choice is None:
             raise BadInput("nothing was shown to be sufficient, so there is nothing to load")
-        home = Home(Path(self.environment["home"]))
+        home = Home(Path(self.environment["home"]).expanduser())
         return ready(self.choice, self.data["task"], home, threads=threads)
 
     def export(self, folder: str | Path) -> "Exported":
@@ -377,10 +379,15 @@ _OF_RANKING = ("metric", "higher_is_better")
 def json_text(value: Mapping[str, Any]) -> str:
     """For readers: JSON has no infinity (a perplexity may be infinite), so that is null there.
 
-    Half a surrogate pair, which UTF-8 cannot hold, is escaped as JSON does it.
+    What is not seen is escaped as JSON does it, also what UTF-8 cannot hold.
     """
     text = json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return UNSEEN.sub(_escaped, text)
+
+
+def _escaped(sign: re.Match[str]) -> str:
+    """The sign in ASCII; the ends of the lines between values stay."""
+    return sign[0] if sign[0] == "\n" else json.dumps(sign[0])[1:-1]
 
 
 def _finite(value: Any) -> Any:  # Any: JSON of any depth
@@ -392,7 +399,15 @@ def _finite(value: Any) -> Any:  # Any: JSON of any depth
 
 
 def record(outcome: Outcome) -> dict[str, Any]:
-    """One candidate as a flat row, for tables and data frames."""
+    """One candidate as a flat row, for tables and data frames.
+
+    What is known of a claim stands together; a figure with an interval has it beside it.
+    """
+    figures: dict[str, Any] = {}
+    for name, m in outcome.measurements.items():
+        figures[name] = int(m.value) if m.unit in WHOLE and m.value.is_integer() else m.value
+        if m.low is not None and m.high is not None:
+            figures |= {f"{name}_low": m.low, f"{name}_high": m.high}
     return {
         "model": outcome.model,
         "revision": outcome.revision,
@@ -403,9 +418,20 @@ def record(outcome: Outcome) -> dict[str, Any]:
         "license": outcome.license,
         "n_rows": outcome.n_rows,
         "n_wrong": outcome.n_wrong,
-        **{f"{claim.subject}_certified": claim.lower for claim in outcome.claims},
         "predicted_size_mb": outcome.predicted_size_mb,
         "flags": "; ".join(outcome.flags),
-        **{name: m.value for name, m in outcome.measurements.items()},
+        **figures,
+        **{name: value for claim in outcome.claims for name, value in _of_claim(claim).items()},
         "reason": outcome.reason,
     }
+
+
+WHOLE = frozenset({"", "rows"})
+"""Units of what is counted."""
+
+
+def _of_claim(claim: Claim) -> dict[str, Any]:
+    known = {
+        "estimate": claim.estimate, "certified": claim.lower, "target": claim.target, "n": claim.n,
+    }  # fmt: skip
+    return {f"{claim.subject}_{name}": value for name, value in known.items()}

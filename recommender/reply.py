@@ -50,13 +50,19 @@ def recommendation_of(hunt: Hunt, command: str) -> Recommendation:
         notes=(
             *declared.samples.notes,
             *declared.units.notes,
-            *notes(benches, bench, declared, outcomes),
+            *notes(benches, bench, declared, outcomes, ended=hunt.ended),
         ),
         command=command,
         ranking=hunt.ranking,
-        from_memory=hunt.runner.worker is None and not hunt.runner.measured,
+        from_memory=_is_from_memory(hunt),
     )
     return with_details(found, Givens.of(hunt))
+
+
+def _is_from_memory(hunt: Hunt) -> bool:
+    """Whether the store alone gave what is told; not where the search ended before anything was."""
+    is_run = hunt.runner.worker is not None or hunt.runner.measured
+    return not is_run and any(outcome.n_rows for outcome in hunt.outcomes.values())
 
 
 def _flagged_baseline(hunt: Hunt) -> Outcome | None:
@@ -177,5 +183,5 @@ def _environment(hunt: Hunt) -> dict[str, object]:
         "libraries": dict(bench.machine.libraries),
         "threads": bench.query.threads,
         "elapsed_s": round(hunt.elapsed_s, 2),
-        "home": str(bench.home.folder),
+        "home": str(bench.home),
     }

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import takewhile
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,13 +110,20 @@ def answered_by(bench: Bench, candidate: Candidate, labels: LabelMap) -> list[An
 
 
 def recalled_failure(bench: Bench, candidate: Candidate) -> Outcome | None:
-    """A failure that was met lately, on these rows and this machine."""
+    """A failure that was met lately, on these rows and this machine.
+
+    Of one that may be the machine's fault, the reason says for how long it is believed.
+    """
     found = bench.store.failure(bench.failure_key(candidate))
     if found is None:
         return None
     state = State(found.state)
-    lifetime = HOUR if state in WORKER_ENDS else MONTH
-    return failed(candidate, state, found.reason) if found.age < lifetime else None
+    left = (HOUR if state in WORKER_ENDS else MONTH) - found.age
+    if left <= timedelta(0):
+        return None
+    minutes = ceil(left / timedelta(minutes=1))
+    passing = f"; not tried again for {minutes} min" if state in WORKER_ENDS else ""
+    return failed(candidate, state, f"{found.reason}{passing}")
 
 
 def remember_failure(bench: Bench, candidate: Candidate, failure: CandidateFailed) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from cache.evaluations import Ranking
 from recommender.frontier import undominated
 from recommender.recommendation import Outcome
+from recommender.timing import SOLO_MARGIN
 
 Outcomes = Mapping[int, Outcome]
 
@@ -27,7 +28,10 @@ def _cost(outcome: Outcome, measure: str) -> float:
 
 
 def on_frontier(outcomes: Outcomes, ranking: Ranking) -> set[int]:
-    """The indices that no other candidate beats in estimated quality, size and latency at once."""
+    """The indices that no other candidate beats in estimated quality, size and latency at once.
+
+    Faster is only what is so by more than identical models differ in a first look.
+    """
     sign = -1.0 if ranking.higher_is_better else 1.0
     known = {index: outcome.quality(ranking.metric) for index, outcome in outcomes.items()}
     points = {
@@ -40,7 +44,7 @@ def on_frontier(outcomes: Outcomes, ranking: Ranking) -> set[int]:
         if quality is not None
     }
     indices = list(points)
-    return {indices[place] for place in undominated(list(points.values()))}
+    return {indices[place] for place in undominated(list(points.values()), slack=SOLO_MARGIN)}
 
 
 def finalists(outcomes: Outcomes, chosen: int, ranking: Ranking, *, most: int = 3) -> list[int]:

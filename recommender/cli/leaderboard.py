@@ -46,5 +46,5 @@ def command(
     """
     from recommender.api import leaderboard
 
-    show(leaderboard(data, **asked), form, output, verbose=True)
+    show(leaderboard(data, **asked), form, output, verbose=verbose)
     return 0

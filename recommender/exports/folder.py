@@ -60,7 +60,7 @@ def export(result: Recommendation, folder: str | Path) -> Exported:
             f"{task.name} is answered from your documents, which an export leaves out; serve it "
             "in Python with Recommendation.load()"
         )
-    home = Home(Path(result.environment["home"]))
+    home = Home(Path(result.environment["home"]).expanduser())
     artifact = built(choice, task, home)
     serving = Serving.read(artifact)
     script = script_for(serving, threads=int(result.environment.get("threads", 1)))

@@ -5,8 +5,7 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-from recommender.leaderboard import Leaderboard
-from recommender.recommendation import Outcome, Plan
+from recommender.recommendation import Plan
 from recommender.reports.table import Result, clean
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
@@ -28,25 +27,7 @@ def render(result: Result, *, verbose: bool = True) -> str:
 def _records(result: Result) -> list[Mapping[str, Any]]:
     if isinstance(result, Plan):
         return [{"candidate": name, "predicted_size_mb": size} for name, size in result.candidates]
-    rows = result.records()
-    if isinstance(result, Leaderboard):
-        outcomes = list(result.entries)
-    else:
-        outcomes = [*result.candidates, *([result.baseline] if result.baseline else [])]
-    return [_record(row, outcome) for row, outcome in zip(rows, outcomes, strict=False)]
-
-
-def _record(row: dict[str, Any], outcome: Outcome) -> Mapping[str, Any]:
-    """The flat row, with the estimate and the units beside each certified bound."""
-    known = {}
-    for claim in outcome.claims:
-        known[f"{claim.subject}_estimate"] = claim.estimate
-        known[f"{claim.subject}_certified"] = row.pop(f"{claim.subject}_certified", claim.lower)
-        known[f"{claim.subject}_target"] = claim.target
-        known[f"{claim.subject}_n"] = claim.n
-    reason = row.pop("reason")
-    named = {**row, **known, "reason": reason}
-    return {clean(name): value for name, value in named.items()}
+    return [{clean(name): value for name, value in row.items()} for row in result.records()]
 
 
 def _safe(value: object) -> object:

@@ -22,6 +22,9 @@ from recommender.reports.table import (
 from recommender.reports.terminal_table import NOISY, NOISY_REMARK, row_of
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~$&])")
+_LINKED = re.compile(
+    r"((?<!\w)@(?=\w)|@(?=[\w-]+\.)|://|\bwww\.|#(?=\d)|\bGH-(?=\d))", re.IGNORECASE
+)
 _LIST_START = re.compile(r"^(\s*(?:\d{1,9}(?=[.)](?:\s|$))|(?=[-+](?:\s|$)|--)))")
 _WIDE_SPACE = re.compile(r"[\t\r\n]+")
 
@@ -32,9 +35,11 @@ def escape(text: str) -> str:
     """Text from models and data as Markdown shows it literally, in one line.
 
     The characters are those that GitHub's dialect gives a meaning: its specification, and `$` for
-    mathematics.
+    mathematics. Addresses and mentions, which it finds whatever is escaped, are broken by a comment
+    that shows nothing.
     """
-    return _SPECIAL.sub(r"\\\1", clean(_WIDE_SPACE.sub(" ", text)))
+    escaped = _SPECIAL.sub(r"\\\1", clean(_WIDE_SPACE.sub(" ", text)))
+    return _LINKED.sub(r"\1<!-- -->", escaped)
 
 
 def item(text: str) -> str:

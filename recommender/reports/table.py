@@ -1,6 +1,5 @@
 """The rows and columns that every format shows."""
 
-import re
 from collections import Counter
 
 from evaluators.measurement import Measurement, State
@@ -8,17 +7,14 @@ from recommender.leaderboard import Leaderboard
 from recommender.recommendation import NOT_RUN, Claim, Outcome, Plan, Recommendation
 from recommender.reports.figures import at_least, certified, on_units, quality
 from recommender.requirement import Requirement
+from recommender.unseen import UNSEEN
 
 Result = Recommendation | Leaderboard | Plan
-
-_CONTROL = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
-)
 
 
 def clean(text: str) -> str:
     """Text from models and data without control characters, terminal escapes, halves of pairs."""
-    return _CONTROL.sub("", text)
+    return UNSEEN.sub("", text)
 
 
 def tried(result: Recommendation) -> list[Outcome]:

@@ -24,6 +24,8 @@ from recommender.reports.table import (
 from recommender.reports.terminal_table import terminal_table
 
 SHOWN_LEFT_OUT = 5
+SHOWN_ENTRIES = 40
+"""Of a leaderboard in a terminal."""
 LEAST_WIDTH, PROSE_WIDTH = 60, 100
 LEAST_POINTS = 4
 
@@ -33,7 +35,7 @@ def render(result: Result, *, verbose: bool = False) -> str:
     if isinstance(result, Plan):
         return _plan(result, verbose=verbose)
     if isinstance(result, Leaderboard):
-        return _leaderboard(result)
+        return _leaderboard(result, verbose=verbose)
     shown = _shown(result, verbose=verbose)
     parts = [_wrap(headline(result)), _table(result, shown)]
     if verbose or sys.stdout.isatty():
@@ -47,11 +49,14 @@ def render(result: Result, *, verbose: bool = False) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _leaderboard(board: Leaderboard) -> str:
+def _leaderboard(board: Leaderboard, *, verbose: bool) -> str:
     n = len(board.entries)
-    title = f"{board.data}: {board.n_rows:,} rows, {n} {'candidate' if n == 1 else 'candidates'}"
-    parts = [_wrap(title), _table(board, board.entries), _flags(board.entries)]
-    parts.append(_list("Notes:", board.notes))
+    title = f"{board.data}: {board.n_rows:,} rows, {n:,} {'candidate' if n == 1 else 'candidates'}"
+    shown = board.entries if verbose else board.entries[:SHOWN_ENTRIES]
+    more = n - len(shown)
+    parts = [_wrap(title), _table(board, shown)]
+    parts += [_wrap(f"and {more:,} more (all with -v, or in a file: -o board.html)")] * (more > 0)
+    parts += [_flags(shown), _list("Notes:", board.notes)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -109,8 +114,18 @@ def _plot(result: Recommendation) -> str:
 
 
 def _flags(outcomes: Iterable[Outcome]) -> str:
-    """What a reader should be warned of, a line each."""
-    return _list("Flags:", (f"{o.name}: {flag}" for o in outcomes for flag in o.flags))
+    """What a reader should be warned of, a line each; the same of several candidates once."""
+    warned: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        for flag in outcome.flags:
+            warned.setdefault(flag, []).append(outcome.name)
+    return _list("Flags:", (f"{_of(names)}: {flag}" for flag, names in warned.items()))
+
+
+def _of(names: Sequence[str]) -> str:
+    """The name, or the first of several and how many others there are."""
+    more = len(names) - 1
+    return names[0] if not more else f"{names[0]} and {more:,} other{'s' if more > 1 else ''}"
 
 
 def _list(title: str, lines: Iterable[str]) -> str:

@@ -282,6 +282,7 @@ def _advice(result: Recommendation) -> tuple[str, ...]:
 HELPING = (
     "no candidate is left", "sufficient in quality, turned down", "certified all the same",
     "with a tolerance", "the closest was", "more labels",
+    "more time",
 )  # fmt: skip
 """How those notes begin that tell what is nearest to an answer, and what would help; the others
 stand behind the proof."""

@@ -28,8 +28,8 @@ def outcome(name: str, **changes: Any) -> Outcome:
     size = Measurement("size_mb", 12.300000000000001, "MB", 1)
     return Outcome(
         name, "0" * 40, "hub", Recipe("torch-int8", "torch", "int8"), State.EVALUATED,
-        Verdict.SUFFICIENT, predicted_size_mb=12.0, n_rows=10, measurements={"size_mb": size},
-        **given,
+        Verdict.SUFFICIENT, predicted_size_mb=12.0, n_rows=10,
+        measurements=given.pop("measurements", {"size_mb": size}), **given,
     )  # fmt: skip
 
 
@@ -81,6 +81,19 @@ def test_no_text_is_a_formula(start: str) -> None:
         told = [cell for cell in cells if "HYPERLINK" in cell]
         assert told
         assert all(cell.startswith("'") for cell in told)
+
+
+def test_a_row_has_intervals_and_whole_counts() -> None:
+    """What is counted is whole, and a figure's interval stands beside it."""
+    measured = {
+        "accuracy": Measurement("accuracy", 0.9, "ratio", 10, 0.8, 0.95),
+        "rows_cut": Measurement("rows_cut", 3.0, "rows", 10),
+    }
+    (row,) = csv.DictReader(io.StringIO(table(outcome("a", measurements=measured))))
+    assert (row["accuracy_low"], row["accuracy"], row["accuracy_high"]) == ("0.8", "0.9", "0.95")
+    assert row["rows_cut"] == "3"
+    frame = Recommendation(PLAN, None, (outcome("a"),), "", "complete", {}, {}).to_pandas()
+    assert frame["accuracy - baseline_estimate"].tolist() == [-0.0081]
 
 
 def test_pandas_has_the_warnings() -> None:

@@ -166,13 +166,16 @@ def test_examples_are_shown_where_there_are_some(form: str) -> None:
 def test_what_json_cannot_hold_is_null_or_escaped() -> None:
     """Any parser reads it: no `Infinity`, and only text that UTF-8 can hold."""
     perplexity = Measurement("perplexity", inf, "ratio", 900, 3.5, inf, "bootstrap interval")
-    endless = replace(GOOD, measurements={"perplexity": perplexity}, license="half \ud800")
+    endless = replace(
+        GOOD, measurements={"perplexity": perplexity}, license="half \ud800, \x9b31m\u202e"
+    )
     text = json_report.render(replace(ANSWER, choice=endless, candidates=(endless, FAILED)))
     found = json.loads(text.encode("utf-8"), parse_constant=pytest.fail)
     Draft202012Validator(schema("recommendation")).validate(found)
     shown = found["choice"]["measurements"]["perplexity"]
     assert (shown["value"], shown["low"], shown["high"]) == (None, 3.5, None)
-    assert found["choice"]["license"] == "half \ud800"
+    assert found["choice"]["license"] == "half \ud800, \x9b31m\u202e"
+    assert not {"\ud800", "\x9b", "\u202e"}.intersection(text)
 
 
 def test_the_whole_answer_survives_its_json() -> None:

@@ -2,13 +2,16 @@
 
 import csv
 import io
+import re
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from cache.evaluations import Ranking
+from cache.measurements import Measurements
 from evaluators.candidate import Recipe
 from evaluators.labels import LabelMap
 from evaluators.measurement import Measurement, State
@@ -22,10 +25,11 @@ from recommender.reports import csv as csv_report
 from recommender.reports import html, markdown, text
 from recommender.reports.figures import at_least, quality, rounded_down
 from recommender.reports.points import points_of
-from recommender.reports.table import quality_cell, rises, why_not_run
+from recommender.reports.table import clean, quality_cell, rises, why_not_run
 from recommender.requirement import Requirement
 from recommender.runs import _told
 from recommender.space import Pool
+from recommender.trial import recalled_failure
 
 RECIPE = Recipe("torch-int8", "torch", "int8")
 COSTS = {
@@ -118,6 +122,44 @@ def test_the_choice_and_the_baseline_are_named_in_tables() -> None:
         ("team/good", "choice"), ("team/other", ""), ("team/reference", "baseline"),
     ]  # fmt: skip
     assert list(found.to_pandas()["role"]) == ["choice", "", "baseline"]
+
+
+@pytest.mark.parametrize(
+    "link",
+    ["@torvalds", "https://evil.example", "www.evil.example", "me@evil.example", "#12", "gh-12"],
+)
+def test_no_text_is_a_link_or_a_mention_in_markdown(link: str) -> None:
+    """GitHub finds these after Markdown is read, so that an escape alone does not help."""
+    shown = markdown.escape(f"see {link}.")
+    assert "<!-- -->" in shown
+    assert link not in shown.replace("\\", "")
+    assert re.sub(r"<!-- -->|\\", "", shown) == f"see {link}."
+
+
+def test_the_name_of_a_candidate_is_not_broken() -> None:
+    """Nobody is mentioned by `model@revision`."""
+    assert markdown.escape("team/good@714eb0fa torch-fp32") == "team/good@714eb0fa torch-fp32"
+
+
+@pytest.mark.parametrize(
+    "sign", ["\x9b", "\xad", "\u061c", "\u2060", "\u2028", "\ufff9", "\U000e0041"]
+)
+def test_signs_that_are_not_seen_are_not_shown(sign: str) -> None:
+    """They change direction or width, or hide text; the joiners of some languages stay."""
+    assert clean(f"good{sign}name") == "goodname"
+    assert clean("می\u200cخواهم") == "می\u200cخواهم"
+
+
+def test_a_long_leaderboard_is_cut_in_a_terminal() -> None:
+    """With how many more there are; the same warning is told once."""
+    entries = tuple(outcome(f"m{at}", flags=("noisy timing: 9 %",)) for at in range(50))
+    board = Leaderboard("text-classification", "rows", 1000, entries)
+    shown = text.render(board)
+    assert "and 10 more (all with -v" in shown
+    assert "team/m39@" in shown
+    assert "team/m40@" not in shown
+    assert "team/m0@00000000 torch-int8 and 39 others: noisy timing: 9 %" in flat(shown)
+    assert "team/m49@" in text.render(board, verbose=True)
 
 
 # ---------------------------------------------------------------------- relative claims
@@ -356,11 +398,11 @@ OVER = outcome(
 )
 
 
-def without(declared: Any, *outcomes: Outcome) -> str:
+def without(declared: Any, *outcomes: Outcome, complete: bool = True) -> str:
     silent: Any = SimpleNamespace(judged={}, goal=lambda _: 3.0)
     benches = {one.name: silent for one in outcomes}
     declared.pool = pool_of(*benches)
-    return "\n".join(without_answer(benches, declared, outcomes))
+    return "\n".join(without_answer(benches, declared, outcomes, complete=complete))
 
 
 def test_a_candidate_over_a_limit_is_not_offered() -> None:
@@ -383,6 +425,30 @@ def test_the_open_mode_offers_no_tolerance() -> None:
     assert "certified all the same" in said
     assert "tolerance" not in said
     assert "new sample" in said
+
+
+def test_a_search_that_was_cut_short_asks_for_time_and_not_for_labels() -> None:
+    """What more labels would do is not known before the others were tried."""
+    said = without(declared_of("accuracy >= 0.9"), NEAR, complete=False)
+    assert "certified all the same" in said
+    assert "more labels" not in said
+    assert said.endswith("the same command goes on where it stopped")
+
+
+def test_a_failure_that_may_pass_says_how_long_it_is_believed(tmp_path: Path) -> None:
+    """Another search within the hour does not try again; a failure of the model's own says less."""
+    model = SimpleNamespace(id="team/small", revision="0" * 40, source="hub", license=None)
+    candidate: Any = SimpleNamespace(model=model, recipe=RECIPE, predicted_size_mb=1.0)
+    bench: Any = SimpleNamespace(failure_key=lambda _: "a key")
+    with Measurements(tmp_path / "measurements.db") as bench.store:
+        bench.store.record_failure("a key", State.CRASHED, "signal 11")
+        told = recalled_failure(bench, candidate)
+        assert told is not None
+        assert told.reason == "signal 11; not tried again for 60 min"
+        bench.store.record_failure("a key", State.NO_HEAD, "no head")
+        told = recalled_failure(bench, candidate)
+        assert told is not None
+        assert told.reason == "no head"
 
 
 def test_timings_from_memory_are_not_told_as_new() -> None:
