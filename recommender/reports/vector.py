@@ -191,8 +191,7 @@ def _named(mark: "Mark", use: Element, *, is_inline: bool) -> Element:
     group = Element("g")
     SubElement(group, "title").text = mark.label
     if is_inline:
-        said = {"data-name": mark.name, "aria-label": mark.label}
-        group.attrib = {"class": "point", "tabindex": "0", "role": "img", **said}
+        group.attrib = {"class": "point", "tabindex": "0", "role": "img", "data-name": mark.name}
         place = {"cx": use.get("x", ""), "cy": use.get("y", ""), "r": HIT_RADIUS}
         SubElement(group, "circle", {**place, "fill": "none", "pointer-events": "all"})
     group.append(use)

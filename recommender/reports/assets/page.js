@@ -61,7 +61,7 @@
   const rows = new Map(all("#candidates tbody tr").map((row) => [row.dataset.name, row]));
   const point = (mark) => {
     const told = (mark.closest(".figures") ?? mark.closest(".figure"))?.querySelector(".pointed");
-    if (told) told.textContent = mark.getAttribute("aria-label") ?? mark.querySelector("title")?.textContent ?? "";
+    if (told) told.textContent = mark.querySelector("title")?.textContent ?? "";
     all(".pointed-at").forEach((row) => row.classList.remove("pointed-at"));
     rows.get(mark.dataset.name)?.classList.add("pointed-at");
   };
