@@ -53,7 +53,7 @@ def recommendation_of(hunt: Hunt, command: str) -> Recommendation:
             *notes(benches, bench, declared, outcomes, ended=hunt.ended),
         ),
         command=command,
-        ranking=hunt.ranking,
+        ranking=replace(hunt.ranking, counts_errors=False),
         from_memory=_is_from_memory(hunt),
     )
     return with_details(found, Givens.of(hunt))

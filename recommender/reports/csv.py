@@ -16,7 +16,8 @@ injection). A text that does gets an apostrophe before it; figures stay figures.
 def render(result: Result, *, verbose: bool = True) -> str:
     """Every candidate with all its figures; what was not measured is empty."""
     rows = _records(result)
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    known = dict.fromkeys(name for row in rows for name in row)
+    names = sorted(known, key=lambda name: name == "reason")  # the longest stands last
     text = io.StringIO()
     writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
     writer.writeheader()

@@ -120,7 +120,7 @@ def test_the_suffix_of_the_file_is_the_format(
     code, out, err = run(*arguments, home=found[1])
     assert (code, out) == (0, "")
     assert f"wrote {file}" in err
-    starts = {"json": "{", "md": "# team/good", "csv": "model,", "txt": "team/good@"}
+    starts = {"json": "{", "md": "# team/good", "csv": "role,model,", "txt": "team/good@"}
     assert file.read_text("utf-8").startswith(starts[suffix])
 
 
