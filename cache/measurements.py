@@ -149,10 +149,15 @@ MIGRATIONS: Mapping[str, Migration] = {
 
 
 class Measurements:
-    """The store of everything measured; one writer, any number of readers."""
+    """The store of everything measured; one writer, any number of readers.
+
+    With `read_only` nothing is changed, not even an older schema. Raises StoreError where the file
+    cannot be opened (`connect` and `connect_to_read` say when).
+    """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
-        self._connection = connect_to_read(path) if read_only else connect(path, MIGRATIONS)
+        opened = connect_to_read if read_only else connect
+        self._connection = opened(path, MIGRATIONS)
 
     def __enter__(self) -> "Measurements":
         return self
@@ -313,10 +318,11 @@ class Measurements:
     def record_run(self, answer: str, *, samples: str, question: Mapping[str, Any]) -> str:
         """Keep one search's answer (JSON text), whatever ended it; its id."""
         moment = _now()
+        asked_at = _now("microseconds")
         key = digest([moment, answer])
         self._connection.execute(
             "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (key, samples, json.dumps(question), answer, moment, moment),
+            (key, samples, json.dumps(question), answer, moment, asked_at),
         )
         return key
 
@@ -324,7 +330,7 @@ class Measurements:
         """A stored answer was given again: its run is the latest now, written anew if forgotten."""
         changed = self._connection.execute(
             "UPDATE runs SET asked_at = ? WHERE samples = ? AND answer = ?",
-            (_now(), samples, answer),
+            (_now("microseconds"), samples, answer),
         )
         if not changed.rowcount:
             self.record_run(answer, samples=samples, question=question)
@@ -399,5 +405,5 @@ class Measurements:
         return dropped
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def _now(precision: str = "seconds") -> str:
+    return datetime.now(UTC).isoformat(timespec=precision)

@@ -1,5 +1,7 @@
 """What a model's config.json tells without its weights."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -40,6 +42,9 @@ PADDED_POSITIONS = frozenset(
 )  # fmt: skip
 """Model types whose first two positions are reserved, so that 514 positions hold 512 tokens."""
 
+WRITTEN_BESIDE = ("_name_or_path", "_commit_hash", "transformers_version")
+"""Keys that tell where and by which version a config was written."""
+
 LABELS_LIMIT = 100_000
 KNOWN_ARCHITECTURES = 1024
 """Of so many, the task is not worked out again."""
@@ -76,6 +81,13 @@ class ConfigFacts:
             has_remote_code=bool(config.get("auto_map")),
             quantization=_quantization(config),
         )
+
+
+def config_digest(config: Mapping[str, Any]) -> str:
+    """Equal for configs that differ in the order of keys or in who wrote them alone."""
+    told = {key: value for key, value in config.items() if key not in WRITTEN_BESIDE}
+    text = json.dumps(told, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @lru_cache(KNOWN_ARCHITECTURES)

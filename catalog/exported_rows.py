@@ -185,7 +185,7 @@ READERS: Mapping[str, Callable[[object], Any]] = MappingProxyType(
         "last_modified": _text, "described": _flag, "author": _text, "tags": _texts,
         "summary": _text, "created_at": _text, "private": _flag, "quantization": _text,
         "security": _text, "told_parameters": _count, "formats": _texts, "aliases": _ids,
-        "shards": _texts,
+        "shards": _texts, "config_digest": _text,
     }
 )  # fmt: skip
 """What reads each field of Model."""

@@ -68,8 +68,9 @@ class Model:
     `security` is `safe`, the finding of the Hub's scan in words, or None where it is unknown.
     `told_parameters` is the number of weights that the Hub claims, kept only where the files hold
     another. `formats` are those of the weights: safetensors, onnx, pickle, gguf. `aliases` are
-    other ids with identical weights. `shards` are the files that the index of sharded weights
-    names.
+    other ids of models that answer alike (catalog/twins.py). `shards` are the files that the
+    index of sharded weights names. `config_digest` is equal for configs that differ in nothing
+    that decides an answer; None where the config was not read whole.
     """
 
     id: str
@@ -109,6 +110,7 @@ class Model:
     formats: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     shards: tuple[str, ...] = ()
+    config_digest: str | None = None
 
     @property
     def name(self) -> str:

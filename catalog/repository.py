@@ -9,7 +9,7 @@ from typing import Any  # config.json and the card are read value by value
 
 from cache.key import digest
 from catalog.card import CardFacts, front_matter, summary
-from catalog.config import ConfigFacts
+from catalog.config import ConfigFacts, config_digest
 from catalog.hashes import sha256_of
 from catalog.metadata import describe
 from catalog.model import File, Model
@@ -26,6 +26,10 @@ SIGNS = (CONFIG, "model.safetensors", "pytorch_model.bin")
 IRRELEVANT_ENDINGS = (".md", ".bin", ".pt", ".pth", ".h5", ".msgpack", ".ot", ".tflite", ".log")
 """Files that never run here: a change in one keeps the revision, and with it what was measured."""
 
+SNAPSHOTS = "snapshots"
+"""In the cache of huggingface_hub, `snapshots/COMMIT` holds links to `blobs` beside it.
+https://huggingface.co/docs/huggingface_hub/guides/manage-cache"""
+
 REVISION_DIGITS = 40
 FILES_LIMIT = 10_000
 
@@ -35,12 +39,24 @@ def is_repository(folder: Path) -> bool:
     return any((folder / name).is_file() for name in SIGNS)
 
 
-def read_repository(folder: Path, *, id: str, source: str, memo: HashMemo | None = None) -> Model:
-    """The model in a folder, pinned to its files' contents. Raises Unreadable or OSError."""
-    config = ConfigFacts.parse(read_config(folder))
+def read_repository(
+    folder: Path,
+    *,
+    id: str,
+    source: str,
+    memo: HashMemo | None = None,
+    within: Path | None = None,
+) -> Model:
+    """The model in a folder, pinned to its files' contents. Raises Unreadable or OSError.
+
+    Links may lead to files of the same folder, of `within` and of the Hub's cache around it.
+    """
+    paths = repository_paths(folder)
+    _check_files(folder, paths, within)
+    config = read_config(folder)
     readme = read_readme(folder)
     card = CardFacts.parse(front_matter(readme))
-    files = tuple(_file(folder, path, memo) for path in repository_paths(folder))
+    files = tuple(_file(folder, path, memo) for path in paths)
     model = Model(
         id=id,
         revision=revision_of(files),
@@ -49,8 +65,10 @@ def read_repository(folder: Path, *, id: str, source: str, memo: HashMemo | None
         last_modified=last_modified(folder, files),
         shards=_shards(folder, files),
         summary=summary(readme),
+        config_digest=config_digest(config),
     )
-    return replace(describe(model, config, card), parameters=read_header_parameters(folder, model))
+    model = describe(model, ConfigFacts.parse(config), card)
+    return replace(model, parameters=read_header_parameters(folder, model))
 
 
 def read_config(folder: Path) -> Mapping[str, Any]:
@@ -86,6 +104,22 @@ def repository_paths(folder: Path) -> tuple[str, ...]:
         if len(found) > FILES_LIMIT:
             raise Unreadable(f"more than {FILES_LIMIT:,} files")
     return tuple(sorted(found))
+
+
+def _check_files(folder: Path, paths: Iterable[str], within: Path | None) -> None:
+    """Unreadable for what would hang or lead a reader elsewhere: pipes, devices, links out."""
+    allowed = [place.resolve() for place in (folder, within) if place]
+    if allowed[0].parent.name == SNAPSHOTS:
+        allowed.append(allowed[0].parent.parent / "blobs")
+    for path in paths:
+        place = folder / path
+        if not place.is_file():
+            kind = "a link that leads nowhere" if place.is_symlink() else "no regular file"
+            raise Unreadable(f"{path} is {kind}; remove it, or put the file in its place")
+        if place.is_symlink() and not any(place.resolve().is_relative_to(one) for one in allowed):
+            raise Unreadable(
+                f"{path} is a link that leads out of the folder; put a copy in its place"
+            )
 
 
 def revision_of(files: Iterable[File]) -> str:

@@ -40,7 +40,8 @@ class _Outputs(torch.nn.Module):
 def export_graph(source: Path, file: Path, *, texts: Sequence[str], task: Task) -> None:
     """Write the graph of a repository's model to `file`, and compare it with torch on texts.
 
-    CandidateFailed: `unsupported` where the export fails, `export disagrees` where it differs.
+    CandidateFailed: `unsupported` where the export fails, `export disagrees` where it differs,
+    `bad output` where torch itself gives no finite numbers.
     """
     method = task_method(task.name)
     inputs = method.inputs(source, task)
@@ -117,11 +118,17 @@ def _compare(model: _Outputs, file: Path, batches: Sequence[dict[str, torch.Tens
 
 
 def _check_difference(expected: NDArray[np.float32], found: NDArray[np.float32]) -> None:
+    if not np.isfinite(expected).all():
+        reason = "the model's outputs are no finite numbers, in torch as well"
+        raise CandidateFailed(State.BAD_OUTPUT, reason)
     scale = max(1.0, float(np.abs(expected).max()))
     difference = float(np.abs(expected - found).max()) / scale
     if not difference <= TOLERANCE:
-        reason = f"the ONNX graph's outputs differ by {difference:.2g} from torch's ({TOLERANCE=})"
-        raise CandidateFailed(State.EXPORT_DISAGREES, reason)
+        raise CandidateFailed(
+            State.EXPORT_DISAGREES,
+            f"the ONNX graph's outputs differ from torch's by {difference:.2g} of the largest; "
+            f"at most {TOLERANCE:g} is allowed",
+        )
 
 
 def _tensors(arrays: Arrays, names: Sequence[str]) -> dict[str, torch.Tensor]:

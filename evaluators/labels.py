@@ -9,7 +9,10 @@ from evaluators.labelling.label_map import Inferred, LabelMap, LabelMismatch, qu
 from evaluators.labelling.spelling import normalised
 from evaluators.labelling.synonyms import by_meaning, coarser
 
-__all__ = ["Inferred", "LabelMap", "LabelMismatch", "align", "may_infer", "normalised"]
+__all__ = [
+    "Inferred", "LabelMap", "LabelMismatch", "align", "check_label_map", "may_infer", "normalised",
+    "told_outputs",
+]  # fmt: skip
 
 EXPLICIT = "explicit map"
 
@@ -24,6 +27,7 @@ def align(
     explicit: Mapping[str, str] | None = None,
     *,
     partial: bool = False,
+    asked: bool = False,
 ) -> LabelMap:
     """The map from a model's outputs to the data's labels, by their names alone.
 
@@ -35,22 +39,83 @@ def align(
     replaced by the name that `label2id` has for it. The first rule that reaches every label holds;
     with `partial`, where none does, the one that reaches most of them, and at least two.
 
-    An explicit map whose model names this model lacks is passed over: it was meant for others.
-    Raises LabelMismatch with both lists where no rule holds, and BadInput where `explicit` names a
-    label that the data lacks.
+    An explicit map that names no output of this model was meant for others: it is passed over,
+    and `how` says so, unless the model was `asked` for by its id. No rule contradicts one that
+    names some. Raises LabelMismatch with both lists where no rule holds or the explicit map does
+    not fit, and BadInput as `check_label_map` does.
     """
+    explicit = explicit or {}
+    check_label_map(explicit, wanted)
     names = output_names(outputs, label2id)
-    _refuse_unknown(explicit or {}, wanted)
+    told = told_outputs(outputs, label2id, explicit, partial=partial)
+    remark = _not_used(explicit) if explicit and not told else ""
+    if remark and asked:
+        raise LabelMismatch(f"{remark}; the model has {_listed(names)}")
     tried: list[tuple[str, dict[int, str]]] = []
-    for how, found in _by_rule(outputs, names, label2id, wanted, explicit or {}):
+    for how, found in _by_rule(outputs, names, label2id, wanted, explicit, told):
         if set(found.values()) == set(wanted):
-            return _label_map(how, found, names, wanted)
+            return _label_map(how, found, names, wanted, remark)
         tried.append((how, found))
     how, most = max(tried, key=_merit)
     n_reached = len(set(most.values()))
     if partial and n_reached >= LEAST_REACHED:
-        return _label_map(how, most, names, wanted)
-    raise LabelMismatch(_reason(names, wanted, most if n_reached >= LEAST_REACHED else {}))
+        return _label_map(how, most, names, wanted, remark)
+    if told:
+        remark = f"--label-map leaves no output for {_listed(_unreached(wanted, most))}"
+    reason = _reason(names, wanted, most if n_reached >= LEAST_REACHED else {})
+    raise LabelMismatch(f"{remark}; {reason}" if remark else reason)
+
+
+def check_label_map(explicit: Mapping[str, str], wanted: Sequence[str]) -> None:
+    """BadInput where it names a label that the data lacks, or one output for two labels."""
+    unknown = [label for label in explicit if label not in wanted]
+    if unknown:
+        raise BadInput(
+            f"--label-map names {_listed(unknown)}, but the data has {_listed(wanted)}. "
+            "Write DATA_LABEL=MODEL_LABEL, as in 0=negative,1=positive."
+        )
+    label_of: dict[str, str] = {}
+    for label, name in explicit.items():
+        for part in _parts(name):
+            if label_of.setdefault(part, label) != label:
+                raise BadInput(
+                    f"--label-map gives the output {part!r} to two labels, {label_of[part]!r} and "
+                    f"{label!r}; an output stands for one label"
+                )
+
+
+def told_outputs(
+    outputs: Sequence[str],
+    label2id: Mapping[str, int],
+    explicit: Mapping[str, str],
+    *,
+    partial: bool = False,
+) -> dict[int, str]:
+    """The outputs that an explicit map names, with their labels; none where it is for others.
+
+    Raises LabelMismatch where it names some outputs of this model and others that it lacks (of
+    which whole labels are passed over with `partial`), or where a name is not of one output.
+    """
+    names = output_names(outputs, label2id)
+    by_name = _positions(outputs, str) | _positions(names, str)
+    by_bare_name = _positions(names, normalised)
+    found: dict[int, str] = {}
+    lacking: list[str] = []
+    for label, name in explicit.items():
+        parts = [name] if name in by_name else _parts(name)
+        places = [by_name.get(part) or by_bare_name.get(normalised(part), []) for part in parts]
+        if partial and not any(places):
+            continue
+        lacking += [part for part, at in zip(parts, places, strict=True) if not at]
+        for part, positions in zip(parts, places, strict=True):
+            if len(positions) > 1 or any(at in found for at in positions):
+                reason = f"--label-map names {part!r}, which is not one output for one label"
+                raise LabelMismatch(f"{reason}; the model has {_listed(names)}")
+            found |= dict.fromkeys(positions, label)
+    if found and lacking:
+        reason = f"--label-map names {_listed(lacking)}, no output of the model"
+        raise LabelMismatch(f"{reason}, which has {_listed(names)}")
+    return found
 
 
 def may_infer(
@@ -73,6 +138,12 @@ def may_infer(
     if not (asked or generic) or len(outputs) < least:
         return False
     try:
+        is_told = bool(told_outputs(outputs, label2id, explicit or {}, partial=partial))
+    except LabelMismatch:
+        return False
+    if is_told or (explicit and asked):  # what the user says is not replaced by what rows say
+        return False
+    try:
         align(outputs, label2id, wanted, explicit, partial=True)
     except LabelMismatch:
         return True
@@ -91,9 +162,29 @@ def _by_rule(
     label2id: Mapping[str, int],
     wanted: Sequence[str],
     explicit: Mapping[str, str],
+    told: Mapping[int, str],
 ) -> Iterable[tuple[str, dict[int, str]]]:
-    """What each rule finds, in the rules' order: labels by output."""
-    yield EXPLICIT, _explicit(outputs, names, wanted, explicit)
+    """What each rule finds, in the rules' order: labels by output.
+
+    Where outputs were `told`, only what agrees, and all of it is owed to the explicit map.
+    """
+    own = _by_names(outputs, names, label2id, wanted)
+    if not told:
+        yield from own
+        return
+    yield EXPLICIT, _completed(names, wanted, explicit, told)
+    for _, found in own:
+        if {at: label for at, label in found.items() if label in explicit} == told:
+            yield EXPLICIT, found
+
+
+def _by_names(
+    outputs: Sequence[str],
+    names: Sequence[str],
+    label2id: Mapping[str, int],
+    wanted: Sequence[str],
+) -> Iterable[tuple[str, dict[int, str]]]:
+    """The same of the rules that need no explicit map."""
     for how, key in (("exact names", str), ("normalised names", normalised)):
         found = _matched(names, wanted, key)
         finer = coarser(names, wanted, found) if len(found) == len(wanted) else {}
@@ -105,47 +196,42 @@ def _by_rule(
 
 
 def _label_map(
-    how: str, found: Mapping[int, str], names: Sequence[str], wanted: Sequence[str]
+    how: str, found: Mapping[int, str], names: Sequence[str], wanted: Sequence[str], remark: str
 ) -> LabelMap:
     reached = set(found.values())
     return LabelMap(
         names=tuple(found.get(at) for at in range(len(names))),
-        how=how,
+        how=f"{how}; {remark}" if remark else how,
         unused=tuple(name for at, name in enumerate(names) if at not in found),
         missing=tuple(label for label in wanted if label not in reached),
     )
 
 
-def _refuse_unknown(explicit: Mapping[str, str], wanted: Sequence[str]) -> None:
-    unknown = [label for label in explicit if label not in wanted]
-    if unknown:
-        raise BadInput(
-            f"--label-map names {_listed(unknown)}, but the data has {_listed(wanted)}. "
-            "Write DATA_LABEL=MODEL_LABEL, as in 0=negative,1=positive."
-        )
+def _not_used(explicit: Mapping[str, str]) -> str:
+    named = [part for name in explicit.values() for part in _parts(name)]
+    return f"--label-map was not used: the model has no output {_listed(named)}"
 
 
-def _explicit(
-    outputs: Sequence[str],
+def _parts(name: str) -> list[str]:
+    """The outputs that one side of an explicit map names."""
+    return [part.strip() for part in name.split("|")]
+
+
+def _completed(
     names: Sequence[str],
     wanted: Sequence[str],
     explicit: Mapping[str, str],
+    told: Mapping[int, str],
 ) -> dict[int, str]:
-    """The explicit pairs, and for labels that they leave out, outputs of that name or meaning."""
-    by_name = _positions(outputs, str) | _positions(names, str)
-    by_bare_name = _positions(names, normalised)
-    found: dict[int, str] = {}
-    for label in sorted(wanted, key=lambda label: label not in explicit) if explicit else ():
-        name = explicit.get(label, label)
-        for part in [name] if name in by_name else name.split("|"):
-            positions = by_name.get(part.strip()) or by_bare_name.get(normalised(part), [])
-            if label not in explicit and (len(positions) != 1 or positions[0] in found):
-                continue  # another rule may find it
-            if len(positions) != 1:
-                return {}
+    """What was told, and for labels that it leaves out, outputs of that name or meaning."""
+    by_name, by_bare_name = _positions(names, str), _positions(names, normalised)
+    found = dict(told)
+    for label in wanted:
+        positions = by_name.get(label) or by_bare_name.get(normalised(label), [])
+        if label not in explicit and len(positions) == 1 and positions[0] not in found:
             found[positions[0]] = label
-    reached = set(found.values())
-    meant = by_meaning(names, wanted) if found else {}
+    reached = {*found.values(), *explicit}
+    meant = by_meaning(names, wanted)
     return {at: label for at, label in meant.items() if label not in reached} | found
 
 
@@ -198,13 +284,16 @@ def _reason(names: Sequence[str], wanted: Sequence[str], most: Mapping[int, str]
     example = ",".join(f"{label}={name}" for label, name in list(pairs)[:2])
     both = f"the model has {_listed(names)}, the data has {_listed(wanted)}"
     if most:
-        reached = set(most.values())
-        lacking = _listed([label for label in wanted if label not in reached])
+        lacking = _listed(_unreached(wanted, most))
         return (
             f"{both}; nothing stands for {lacking}: say what does, with --label-map, "
             "or count such rows as wrong, with --partial"
         )
     return f"{both}; say which is which, for instance with --label-map {example}"
+
+
+def _unreached(wanted: Sequence[str], found: Mapping[int, str]) -> list[str]:
+    return [label for label in wanted if label not in found.values()]
 
 
 def _listed(labels: Sequence[str]) -> str:

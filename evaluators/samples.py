@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from unicodedata import category
 
 from cache.errors import BadInput
 from cache.key import canonical_json, digest
@@ -24,7 +25,7 @@ from evaluators.reading.shapes import TEXT_CLASSIFICATION, Kind, Shape, shape_of
 from evaluators.reading.source import open_table
 from evaluators.reading.table import Table, in_words, peek
 from evaluators.reading.tags import OUTSIDE
-from evaluators.reading.values import unify_labels
+from evaluators.reading.values import MOST_DIGITS, unify_labels
 
 MOST_ROWS = 100_000
 """A source with more rows is drawn from, so that reading takes constant memory."""
@@ -297,9 +298,13 @@ def _classes(rows: Sequence[Row], kind: Kind, name: str) -> tuple[str, ...]:
         )
     if not distinct - {OUTSIDE}:
         raise BadInput(f"{name}: no row of {len(rows):,} has a label. Is this the label column?")
-    if all(label.removeprefix("-").isdecimal() for label in distinct):
+    if all(_is_integer(label) for label in distinct):
         return tuple(sorted(distinct, key=int))
     return tuple(sorted(distinct))
+
+
+def _is_integer(label: str) -> bool:
+    return label.removeprefix("-").isdecimal() and len(label) <= MOST_DIGITS
 
 
 CLASSES_IN: Mapping[Kind, Callable[[str], Iterable[str]]] = {
@@ -346,6 +351,9 @@ def _doubts(samples: Samples) -> tuple[str, ...]:
     if n_texts < len(rows):
         nouns = shape_of(samples.task).nouns
         notes += (f"repeated {nouns}: {len(rows):,} rows, {n_texts:,} distinct {nouns}",)
+    if hidden := [label for label in samples.labels if _holds_hidden(label)]:
+        which = "this label holds" if len(hidden) == 1 else f"{len(hidden):,} labels hold"
+        notes += (f"labels: {which} control characters that are not seen: {in_words(hidden)}",)
     if samples.truth is not Kind.LABEL:
         return notes
     n_labels = len({row.label for row in rows})
@@ -357,6 +365,15 @@ def _doubts(samples: Samples) -> tuple[str, ...]:
     if ceiling.note:
         notes += (f"contradictions: {ceiling.note}",)
     return notes
+
+
+JOINERS = "\u200c\u200d"
+"""Signs without a form of their own that emoji and some scripts need."""
+
+
+def _holds_hidden(label: str) -> bool:
+    """Whether a label has control or format characters (Unicode's categories Cc and Cf)."""
+    return any(category(sign) in ("Cc", "Cf") for sign in label if sign not in JOINERS)
 
 
 def digest_of(*parts: str) -> str:

@@ -16,6 +16,7 @@ from evaluators.hardware import machine as this_machine
 from evaluators.quality.tasks import supported_tasks
 from evaluators.reading.shapes import shape_of
 from evaluators.samples import Samples, read_samples
+from recommender import given
 from recommender.evaluated import rows_digest
 from recommender.finding import answer
 from recommender.finding import plan as plan_only
@@ -98,20 +99,27 @@ def find(
     Raises RecommenderError (BadInput, NotFound, AccessRequired, ...) with one line and a hint.
     """
     rows = Rows(task, text, label, columns, split, group)
+    budget = Budget.parse(
+        time_limit_s=time_limit_s, max_download_mb=max_download_mb, disk_budget_mb=disk_budget_mb
+    )
+    n_examples = given.whole("with_examples", with_examples, least=0)
     with (
         Progress(shown=progress) as shown,
         opened(
-            metrics, allow_code=allow_metric_code, home=home_of(home), sources=names(sources)
+            metrics,
+            allow_code=allow_metric_code,
+            home=home_of(home),
+            sources=names(sources, what="sources"),
         ) as (asked, own),
     ):
         query = Query.parse(
             require,
             task=task or DEFAULT_TASK,
-            task_options=dict(task_options or {}),
+            task_options=settings(task_options),
             minimize=minimize,
-            models=names(models),
-            sources=names(sources),
-            backends=names(backends),
+            models=names(models, what="models"),
+            sources=names(sources, what="sources"),
+            backends=names(backends, what="backends"),
             baseline=baseline,
             max_candidates=max_candidates,
             commercial=commercial,
@@ -133,10 +141,10 @@ def find(
         return answer(
             *rows.read(data, query, home_of(home)),
             home=home_of(home),
-            budget=Budget(time_limit_s, max_download_mb, disk_budget_mb),
+            budget=budget,
             progress=shown,
             command=command,
-            n_examples=with_examples,
+            n_examples=n_examples,
         )
 
 
@@ -180,20 +188,24 @@ def plan(
     The arguments are those of `find`. Nothing is downloaded but metadata, nothing is run.
     """
     rows = Rows(task, text, label, columns, split, group)
+    budget = Budget.parse(max_download_mb=max_download_mb, disk_budget_mb=disk_budget_mb)
     with (
         Progress(shown=progress) as shown,
         opened(
-            metrics, allow_code=allow_metric_code, home=home_of(home), sources=names(sources)
+            metrics,
+            allow_code=allow_metric_code,
+            home=home_of(home),
+            sources=names(sources, what="sources"),
         ) as (asked, own),
     ):
         query = Query.parse(
             require,
             task=task or DEFAULT_TASK,
-            task_options=dict(task_options or {}),
+            task_options=settings(task_options),
             minimize=minimize,
-            models=names(models),
-            sources=names(sources),
-            backends=names(backends),
+            models=names(models, what="models"),
+            sources=names(sources, what="sources"),
+            backends=names(backends, what="backends"),
             baseline=baseline,
             max_candidates=max_candidates,
             commercial=commercial,
@@ -212,7 +224,6 @@ def plan(
             own=own,
         ).needing_quality()
         query, samples = rows.read(data, query, home_of(home))
-        budget = Budget(max_download_mb=max_download_mb, disk_mb=disk_budget_mb)
         return plan_only(query, samples, home_of(home), shown, budget)
 
 
@@ -256,19 +267,26 @@ def measure(
     labels: on them, `find` can later certify no other candidates, under no other settings.
     """
     rows = Rows(task, text, label, columns, split, group)
+    budget = Budget.parse(
+        time_limit_s=time_limit_s, max_download_mb=max_download_mb, disk_budget_mb=disk_budget_mb
+    )
+    n_examples = given.whole("with_examples", with_examples, least=0)
     with (
         Progress(shown=progress) as shown,
         opened(
-            metrics, allow_code=allow_metric_code, home=home_of(home), sources=names(sources)
+            metrics,
+            allow_code=allow_metric_code,
+            home=home_of(home),
+            sources=names(sources, what="sources"),
         ) as (asked, own),
     ):
         query = Query.parse(
             (),
             task=task or DEFAULT_TASK,
-            task_options=dict(task_options or {}),
-            models=names(models),
-            sources=names(sources),
-            backends=names(backends),
+            task_options=settings(task_options),
+            models=names(models, what="models"),
+            sources=names(sources, what="sources"),
+            backends=names(backends, what="backends"),
             max_candidates=max_candidates,
             commercial=commercial,
             allow_unknown_license=allow_unknown_license,
@@ -286,10 +304,10 @@ def measure(
         return answer(
             *rows.read(data, query, home_of(home)),
             home=home_of(home),
-            budget=Budget(time_limit_s, max_download_mb, disk_budget_mb),
+            budget=budget,
             progress=shown,
             command=command,
-            n_examples=with_examples,
+            n_examples=n_examples,
         )
 
 
@@ -342,16 +360,27 @@ def why(model: str, *, run: str | None = None, home: Path | Home | None = None) 
         return explain_run(store, model, run=run)
 
 
-def names(given: str | Sequence[str]) -> tuple[str, ...]:
-    """One name or several, as a tuple."""
-    return (given,) if isinstance(given, str) else tuple(given)
+def names(listed: str | Sequence[str], *, what: str = "sources") -> tuple[str, ...]:
+    """One name or several, as a tuple; BadInput for anything else. `what` is the argument."""
+    return given.texts(what, listed, EXAMPLES[what])
+
+
+EXAMPLES = {
+    "models": "'OWNER/NAME'",
+    "sources": "'hub' or 'folder:PATH'",
+    "backends": "'torch', 'onnxruntime' or 'openvino'",
+}
 
 
 def mapping(label_map: Mapping[str, str] | None) -> dict[str, str]:
     """A label map as texts; BadInput for anything that is no mapping."""
-    if label_map is not None and not isinstance(label_map, Mapping):
-        raise BadInput(f"label_map {label_map!r} is no mapping; write {{'0': 'negative', ...}}")
-    return {str(ours): str(theirs) for ours, theirs in (label_map or {}).items()}
+    found = given.mapping("label_map", label_map, "{'0': 'negative', '1': 'positive'}")
+    return {ours: str(theirs) for ours, theirs in found.items()}
+
+
+def settings(task_options: Mapping[str, JSONValue] | None) -> dict[str, object]:
+    """The task's own settings; BadInput for anything that is no mapping."""
+    return given.mapping("task_options", task_options, "{'target_language': 'de'}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,6 +393,11 @@ class Rows:
     columns: Mapping[str, str | Sequence[str]] | None = None
     split: str | None = None
     group: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("task", "text", "label", "split", "group"):
+            given.optional_text(name, getattr(self, name))
+        given.mapping("columns", self.columns, "{'text_pair': 'hypothesis'}")
 
     def read(self, data: Data, query: Query, home: Home) -> tuple[Query, Samples]:
         """The query for the task of the rows, and the rows with the columns that it names."""
@@ -383,7 +417,12 @@ class Rows:
 
 
 def home_of(home: Path | Home | None) -> Home:
-    """The named folder, or this user's own (RECOMMENDER_HOME, else the cache folder)."""
+    """The named folder, or this user's own (RECOMMENDER_HOME, else the cache folder).
+
+    BadInput for what is no path.
+    """
     if isinstance(home, Home):
         return home
+    if not isinstance(home, Path):
+        given.optional_text("home", home)
     return Home(Path(home).absolute()) if home else Home.parse(os.environ)

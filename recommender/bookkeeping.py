@@ -1,6 +1,7 @@
 """The ledger of a labelled sample: declared before its first label is used, found again later."""
 
 import hashlib
+import re
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,7 @@ from cache.ledgers import (
     text_of,
 )
 from catalog.model import Model
+from recommender.evidence.conditions import is_exact
 from recommender.evidence.ledger import (
     WITH_REFERENCE,
     Case,
@@ -298,6 +300,7 @@ def _reopen(
     ledger, declared_at = _read(name, store, stored)
     if not declaration.claims:  # estimates may be looked at in either mode
         declaration = replace(declaration, mode=ledger.mode)
+    _check_mode(declaration, ledger)
     ledger.check_settings(declaration)
     keys = [key for unit in units for key in unit]
     names = matched(keys, labels, store.labels(name))
@@ -344,6 +347,26 @@ def _reopen(
         is_new=False,
         note=_notes(note, n_missing, n_grown, _n_relabelled(name, store, names, labels)),
     )
+
+
+def _check_mode(declaration: Declaration, ledger: Ledger) -> None:
+    """BadInput where a question is in another mode than these labels, which nobody need have named.
+
+    A metric without an exact test implies the open mode.
+    """
+    if declaration.mode == ledger.mode:
+        return
+    if ledger.mode == "open":
+        ledger.check_open(declaration.question, declaration.lines, same_units=False)
+    names = (re.split(r"[\[ ]", key)[0] for key in declaration.question.conditions)
+    implying = next((name for name in names if not is_exact(name)), None)
+    if implying is not None:
+        raise BadInput(
+            f"these rows were used before with --mode pool, and {implying} is asked in the open "
+            "mode: a metric without an exact test implies it, as --mode open does; it needs rows "
+            f"that were never used (to see {implying} without a claim, use: recommender measure "
+            f"--metric {implying})"
+        )
 
 
 def _fresh(units: Units, stored: Units) -> tuple[list[list[str]], int]:

@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cache.errors import BadInput
 from cache.key import JSONValue, digest
 from cache.measurements import Measurements
 from cache.paths import Home
@@ -20,7 +19,7 @@ from recommender.builder import is_built
 from recommender.costs import CostModel, forecast, spent_key
 from recommender.evaluated import record_evaluations, rows_digest
 from recommender.gates import Gates
-from recommender.planning import Declared, Shelf, declare
+from recommender.planning import Declared, Shelf, declare, nothing_to_try
 from recommender.progress import Progress
 from recommender.query import Budget, Query
 from recommender.recommendation import Plan, Recommendation
@@ -47,8 +46,20 @@ def plan(
     ):
         gates = _gates(query, home, budget)
         declared = declare(query, samples, shelf, store, progress, gates=gates, read_only=True)
+        if not len(declared.pool):
+            return _empty_plan(declared)
         costs = CostModel.learn(store.spent(spent_key(machine(), query.threads)))
         return replace(declared.plan, cost=_forecast(declared, costs))
+
+
+def _empty_plan(declared: Declared) -> Plan:
+    """The plan of a search in which nothing is left to run: its first sentence says so."""
+    why = "each candidate was turned down" if declared.pool.left_out else nothing_to_try(declared)
+    return replace(
+        declared.plan,
+        resolution=f"nothing is left to run: {why}",
+        cost="nothing, as no candidate is left",
+    )
 
 
 def answer(
@@ -65,8 +76,6 @@ def answer(
 
     With at most `n_examples` rows that it answered wrongly, which are not stored.
     """
-    if n_examples < 0:
-        raise BadInput(f"with_examples {n_examples} must be 0 or more, for example 10")
     query = query.fitted(samples)
     limit_s = budget.time_limit_s
     stop_at = None if limit_s is None else time.monotonic() + limit_s

@@ -70,7 +70,11 @@ def fits(
     from recommender.planning import Shelf
 
     query = Query.parse(
-        (), task=task, models=(model,), sources=names(sources), backends=names(backends)
+        (),
+        task=task,
+        models=(model,),
+        sources=names(sources),
+        backends=names(backends, what="backends"),
     )
     place = home_of(home)
     with Shelf.open(place, query.sources) as shelf:

@@ -11,10 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from cache.errors import BadInput
+from catalog.model import Model
 from evaluators.candidate import Candidate
-from evaluators.labels import EXPLICIT, LabelMap, LabelMismatch
+from evaluators.labelling.label_map import quoted
+from evaluators.labels import EXPLICIT, LabelMap, LabelMismatch, check_label_map, told_outputs
 from recommender.bench import Bench
+from recommender.query import Query
 from recommender.space import may_be_inferred, named_labels
+
+SHOWN_MODELS = 3
 
 HINT = 0.5
 """From this level on, a few rows look as if names were in another order: the slice is answered."""
@@ -33,6 +39,54 @@ class Pending:
     """No map before the rows of the label slice are answered."""
 
     reason: str
+
+
+def check_told_labels(query: Query, labels: Sequence[str]) -> None:
+    """BadInput where --label-map fits no data of these labels, or no model of the task."""
+    if query.label_map and not query.labelled:
+        answers = "several labels to a row" if query.several else query.task.name
+        raise BadInput(
+            f"--label-map changes nothing for {answers}: leave it out, and write the labels in "
+            "the data as the models do"
+        )
+    check_label_map(query.label_map, labels)
+
+
+def unused_label_map(query: Query, models: Sequence[Model]) -> list[str]:
+    """A warning for models that have no output that --label-map names, and go by their own names.
+
+    BadInput where that is so for all of them: then the map is a slip.
+    """
+    distinct = {model.name: model for model in models} if query.label_map else {}
+    outputs = {
+        name: query.method.known_labels(model.labels, query.task)
+        for name, model in distinct.items()
+    }
+    unused = [
+        name
+        for name, known in outputs.items()
+        if known and not _is_told(distinct[name], known, query)
+    ]
+    if not unused:
+        return []
+    named, first = quoted(tuple(query.label_map.values())), unused[0]
+    if len(unused) == len(distinct):
+        raise BadInput(
+            f"--label-map names {named}, which fits none of {len(distinct)} models, such as "
+            f"{first}: it has {quoted(outputs[first])}"
+        )
+    more = f" and {len(unused) - SHOWN_MODELS} more" if len(unused) > SHOWN_MODELS else ""
+    shown = ", ".join(unused[:SHOWN_MODELS])
+    return [f"--label-map was not used for {shown}{more}: there is no output {named}"]
+
+
+def _is_told(model: Model, outputs: Sequence[str], query: Query) -> bool:
+    """Whether --label-map names an output of the model."""
+    try:
+        told = told_outputs(outputs, model.label2id, query.label_map, partial=query.partial)
+    except LabelMismatch:
+        return True
+    return bool(told)
 
 
 def naming_of(bench: Bench, candidate: Candidate) -> Naming:

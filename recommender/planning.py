@@ -36,6 +36,7 @@ from recommender.evidence.weights import Metadata, merged, weights
 from recommender.facts import Facts
 from recommender.gates import NO_GATES, Gates
 from recommender.label_slice import LabelSlice, slice_size
+from recommender.naming import check_told_labels, unused_label_map
 from recommender.plugins import installed, plugin
 from recommender.progress import Progress
 from recommender.query import Query
@@ -43,6 +44,11 @@ from recommender.recommendation import Plan
 from recommender.space import LeftOut, Pool, affordable, declare_pool, named_labels
 
 SHOWN_MODELS = 3
+
+OTHER_MAP = (
+    "another prediction function than the one of this name that was declared (--label-map or "
+    "--task-option differs)"
+)
 
 CRAWL_LIMIT = 200
 """Models that `find` lists by itself when the catalog knows nothing for the task."""
@@ -290,7 +296,9 @@ class Declared:
             cost=self.cost,
             download_mb=self.pool.download_mb,
             candidates=tuple((c.name, c.predicted_size_mb) for c in self.pool.candidates),
-            left_out=tuple((o.name, str(o.state), o.reason) for o in self.pool.left_out),
+            left_out=tuple(
+                dict.fromkeys((o.name, str(o.state), o.reason) for o in self.pool.left_out)
+            ),
             warnings=self.warnings,
         )
 
@@ -397,6 +405,7 @@ def declare(
     `gates` turn models down on this machine and within the budgets. With `read_only` the ledger is
     the one that a search would have, and none is written.
     """
+    check_told_labels(query, samples.labels)
     for metric in query.measured_metrics:
         if query.spec(metric).form == "counts":
             check_metric(metric, samples.labels, query.positive)
@@ -422,6 +431,7 @@ def declare(
         empty = Bar(asked, units.n, (units.n,), {})
         return Declared(query, rows, units, pool, empty, None, methods, baseline, (), mode)
     known = gates.warnings(pool.models, pool.candidates)
+    known += unused_label_map(query, [*pool.models, *([baseline.model] if baseline else [])])
     declaration = _declaration(query, asked, pool, baseline, metadata, methods, mode)
     _require_enough_units(declaration, asked, units.n)
     labels = {key: row.label for key, row in zip(units.row_keys, rows.rows, strict=True)}
@@ -596,17 +606,23 @@ def _covered(
         return pool, tuple(metadata)
     keys = [line_key(candidate, query) for candidate in pool.candidates]
     inside = [at for at, key in enumerate(keys) if opened.goals.get(key) is not None]
-    reason = "made or named after these labels were used; label new rows to test it"
-    if opened.coverage.uncovered_conditions:
-        asked = ", ".join(opened.coverage.uncovered_conditions)
-        reason = f"{asked}: not declared before these labels were used; label new rows to test it"
     outside = tuple(
-        LeftOut(candidate.name, State.NOT_COVERED, reason)
+        LeftOut(candidate.name, State.NOT_COVERED, _why_not_covered(candidate, opened))
         for at, candidate in enumerate(pool.candidates)
         if at not in set(inside)
     )
     kept = Pool(tuple(pool.candidates[at] for at in inside), (*pool.left_out, *outside))
     return kept, tuple(metadata[at] for at in inside)
+
+
+def _why_not_covered(candidate: Candidate, opened: Opened) -> str:
+    if opened.coverage.uncovered_conditions:
+        asked = ", ".join(opened.coverage.uncovered_conditions)
+        return f"{asked}: not declared before these labels were used; label new rows to test it"
+    reason = "made or named after these labels were used; label new rows to test it"
+    if any(line.name == candidate.name for line in opened.ledger.lines):
+        return f"{OTHER_MAP}, {reason}"
+    return reason
 
 
 def _require_fitting_labels(pool: Pool) -> None:

@@ -1,9 +1,9 @@
 """What is asked: the task, the requirements, the candidates to look at, and the budgets."""
 
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
@@ -22,10 +22,11 @@ from evaluators.quality.tasks import (
 from evaluators.reading.shapes import shape_of
 from evaluators.samples import Samples
 from evaluators.task import ANSWERS, LIKELIHOODS, SCORES, SEVERAL, TOP_K, Task
+from recommender import given
 from recommender.choices import DUPLICATES, MODES, SAMPLERS
 from recommender.evidence.conditions import CLASS_METRICS
 from recommender.plugins import check_installed, installed, unknown
-from recommender.requirement import COSTS, Requirement, at_any_k
+from recommender.requirement import COSTS, NAME_BASELINE, Requirement, at_any_k
 
 if TYPE_CHECKING:
     from evaluators.quality.custom import Own
@@ -34,6 +35,9 @@ DEFAULT_TASK = "text-classification"
 MAX_MODELS = 50
 
 ALL_PLACES = sys.maxsize
+
+MAX_SEED = 2**32 - 1
+"""The largest that numpy takes."""
 
 
 @lru_cache
@@ -52,6 +56,21 @@ class Budget:
     max_download_mb: float | None = None
     disk_mb: float | None = None
 
+    @classmethod
+    def parse(
+        cls,
+        *,
+        time_limit_s: object = None,
+        max_download_mb: object = None,
+        disk_budget_mb: object = None,
+    ) -> "Budget":
+        """Check what is given; raises BadInput for less than 0, NaN, and what is no number."""
+        return cls(
+            given.budget("time_limit_s", time_limit_s, "seconds"),
+            given.budget("max_download_mb", max_download_mb, "MB"),
+            given.budget("disk_budget_mb", disk_budget_mb, "MB"),
+        )
+
 
 NO_OWN: Mapping[str, "Own"] = MappingProxyType({})
 
@@ -64,6 +83,21 @@ def _check_names(own: Collection[str]) -> None:
             f"there is a {taken} already; give your own metric another name, as in "
             f"Metric(function, name='my_{taken}')"
         )
+
+
+def _checked(options: Mapping[str, object]) -> dict[str, object]:
+    """The options that are numbers, flags and texts, numbers as Python's own. Raises BadInput."""
+    checks: dict[str, Callable[[str, object], object]] = {
+        "max_candidates": partial(given.whole, least=1),
+        "threads": partial(given.whole, least=1),
+        "explore": partial(given.whole, least=0),
+        "seed": partial(given.whole, least=0, most=MAX_SEED),
+        "confidence": partial(given.number, what="a number in [0.5, 1), such as 0.95"),
+        **dict.fromkeys(("partial", "commercial", "allow_unknown_license"), given.flag),
+        **dict.fromkeys(("duplicates", "sampler", "mode"), given.text),
+        **dict.fromkeys(("baseline", "positive", "group"), given.optional_text),
+    }
+    return {name: check(name, options[name]) for name, check in checks.items() if name in options}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +152,10 @@ class Query:
         **options: object,  # the remaining fields of this class, by name
     ) -> "Query":
         """Check names and combinations; raises BadInput or NotFound with one line and a hint."""
-        texts = [require] if isinstance(require, str) else list(require)
+        texts = given.texts("require", require, '"accuracy >= 0.90"')
+        given.text("task", task)
+        given.text("minimize", minimize)
+        options = {**options, **_checked(options)}
         own: Mapping[str, Own] = options.get("own") or NO_OWN  # type: ignore[assignment]
         _check_names(own)
         known = known_metrics() | own.keys()
@@ -143,9 +180,10 @@ class Query:
         if self.minimize not in COSTS:
             raise BadInput(f"cannot minimize '{self.minimize}'; choose one of {sorted(COSTS)}")
         if not 0.5 <= self.confidence < 1:
-            raise BadInput(f"confidence {self.confidence:g} must lie in [0.5, 1), for example 0.95")
-        if self.max_candidates < 1 or self.threads < 1 or self.explore < 0:
-            raise BadInput("max_candidates and threads must be at least 1, explore at least 0")
+            raise BadInput(
+                f"confidence (--confidence) {self.confidence:g} must lie in [0.5, 1), "
+                "for example 0.95"
+            )
         for name, value, known in (
             ("duplicates", self.duplicates, DUPLICATES),
             ("sampler", self.sampler, SAMPLERS),
@@ -163,7 +201,8 @@ class Query:
             if needs_class and of_labels and requirement.slice and self.positive is None:
                 raise BadInput(
                     f"'{requirement}': {requirement.measure} judges one class; write "
-                    f"'{requirement.measure}[LABEL, {'='.join(requirement.slice)}]' or --positive"
+                    f"'{requirement.measure}[LABEL, {'='.join(requirement.slice)}]', or name it "
+                    "with --positive (positive=...)"
                 )
         check_installed("backends", self.backends)
         every = known_metrics() | self.own.keys()
@@ -172,7 +211,7 @@ class Query:
             raise NotFound(unknown(unheard[0], sorted(every), what="metric"))
         for requirement in self.requirements:
             if requirement.of_baseline and self.baseline is None:
-                raise BadInput(f"'{requirement}' needs a baseline; name one with --baseline MODEL")
+                raise BadInput(f"'{requirement}' needs a baseline; {NAME_BASELINE}")
 
     @property
     def method(self) -> TaskMethod:
@@ -208,7 +247,8 @@ class Query:
             if isinstance(depth, int) and spec.k is not None and spec.k > depth:
                 raise BadInput(
                     f"{name} looks at {spec.k} documents, answers have the best {depth}; "
-                    f"add --task-option {TOP_K}={spec.k}"
+                    f"add --task-option {TOP_K}={spec.k}, in Python "
+                    f"task_options={{'{TOP_K}': {spec.k}}}"
                 )
             if query.labelled and spec.k is not None and spec.k >= len(samples.labels):
                 raise BadInput(
@@ -264,7 +304,7 @@ class Query:
         if not self.quality:
             raise BadInput(
                 "nothing says how good is good enough; add a quality requirement, "
-                'for example --require "accuracy >= 0.90" '
+                'for example --require "accuracy >= 0.90", in Python require="accuracy >= 0.90" '
                 "(to see models without one, use: recommender measure)"
             )
         return self

@@ -12,6 +12,7 @@ from cache.errors import BadInput, NotFound
 from cache.key import JSONValue
 from catalog.licenses import in_list
 from evaluators.reading.table import in_words
+from recommender.bound_meant import LEAST_PERCENT, MAX_FACTOR, closest_bound
 from recommender.evidence.conditions import CLASS_METRICS, Relative
 
 COSTS: Mapping[str, str] = MappingProxyType(
@@ -43,8 +44,15 @@ EXAMPLES = (
 ERRORS = frozenset({"wer", "cer", "perplexity", "bits_per_byte"})
 """Quality metrics of which less is better."""
 
-MAX_FACTOR = 10.0
-"""A factor of the baseline from here on is a percentage without its sign."""
+ERRORS_IN_PERCENT = frozenset({"wer", "cer"})
+"""Those errors that papers give in percent: 15 is 15 %, and so is 5."""
+
+USUAL = {"": 0.9, "times": 0.97, "minus": 0.02}
+"""The bound in an example, where nothing tells what was meant."""
+
+MAX_PERCENT = 100.0
+
+NAME_BASELINE = "name one with --baseline MODEL, in Python baseline='MODEL'"
 
 
 def at_any_k(measure: str) -> str:
@@ -67,7 +75,7 @@ _SUBJECT = re.compile(
 _NUMBER = r"(?P<number>[0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)\s*(?P<percent>%)?"
 _RELATION = r"(?P<relation>>=|<=)\s*"
 _BOUNDS: tuple[tuple[re.Pattern[str], Relative], ...] = (
-    (re.compile(rf"{_RELATION}{_NUMBER}"), ""),
+    (re.compile(rf"{_RELATION}(?P<sign>-\s*)?{_NUMBER}"), ""),
     (re.compile(rf"{_RELATION}{_NUMBER}\s*\*\s*baseline"), "times"),
     (re.compile(rf"{_RELATION}baseline\s*\*\s*{_NUMBER}"), "times"),
     (re.compile(rf"{_RELATION}baseline\s*-\s*{_NUMBER}"), "minus"),
@@ -75,7 +83,7 @@ _BOUNDS: tuple[tuple[re.Pattern[str], Relative], ...] = (
 )
 _LICENSE = re.compile(r"license\s+in\b(?P<allowed>.*)")
 _ALMOST = re.compile(
-    r"(?P<measure>[a-z]\w*)\s*(?P<opened>\[(?P<square>.*)\]|\((?P<round>[^)]*)\)|\{(?P<curly>[^}]*)\}"
+    r"(?P<measure>[a-z]\w*(?:@[0-9]+)?)\s*(?P<opened>\[(?P<square>.*)\]|\((?P<round>[^)]*)\)|\{(?P<curly>[^}]*)\}"
     r"|\[(?P<unclosed>[^]<>=]*))?(?P<rest>.*)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -121,7 +129,8 @@ class Requirement:
         line = text.strip()
         found = cls._read(canonical(line))
         if found is None:
-            raise BadInput(f"'{text}' is no requirement; {_suggestion(line)}")
+            hint = _suggestion(line, metrics, errors)
+            raise BadInput(f"'{text}' is no requirement; {hint}")
         found._check(text, metrics, errors)
         return found
 
@@ -130,7 +139,7 @@ class Requirement:
         """Read one that was parsed before; BadInput where it is none."""
         found = cls._read(canonical(text.strip()))
         if found is None:
-            raise BadInput(f"'{text}' is no requirement; {_suggestion(text)}")
+            raise BadInput(f"'{text}' is no requirement; write for example {EXAMPLES}")
         return found
 
     @classmethod
@@ -148,9 +157,12 @@ class Requirement:
         label, rows = names_read
         for pattern, relative in _BOUNDS:
             found = pattern.fullmatch(line, subject.end())
+            if found and found["percent"] and subject["measure"] in COSTS:
+                return None  # a share of what?
             if found:
                 relation = ">=" if found["relation"] == "within" else found["relation"]
                 bound = _number(found["number"], is_percent=bool(found["percent"]))
+                bound = -bound if found.groupdict().get("sign") else bound
                 return cls(subject["measure"], relation, bound, relative, label, rows)
         return None
 
@@ -175,40 +187,63 @@ class Requirement:
         else:
             self._check_cost(text)
 
+    def _is_askable(self, metrics: Collection[str], errors: Collection[str]) -> bool:
+        """Whether it passes all checks, and can be met by some candidates and not by all."""
+        try:
+            self._check("", metrics, errors)
+        except (BadInput, NotFound):
+            return False
+        is_share = self.is_quality and self.relation == ">=" and not self.relative
+        return 0 < self.bound < 1 if is_share else self.bound > 0
+
     def _check_quality(self, text: str, *, is_error: bool) -> None:
         if self.label is not None and self.measure not in CLASS_METRICS:
-            near = self.measure.partition("_")[0]
-            of_class = replace(self, measure=near if near in CLASS_METRICS else "recall")
-            of_slice = replace(self, label=None, slice=("COLUMN", self.label))
-            also = "" if self.slice else f", or for the rows of a slice '{of_slice}'"
             raise BadInput(
-                f"'{text}': {self.measure} judges no one class; write '{of_class}'{also}"
+                f"'{text}': {self.measure} judges no one class; write {self._of_class(is_error)}"
             )
         if is_error:
             self._check_error(text)
             return
         if self.relation == "<=":
             raise BadInput(f"'{text}' bounds quality from above; write '{self.subject} >= ...'")
-        if self.relative == "times" and not 0 < self.bound < MAX_FACTOR:
-            right = f"{self.bound:g}% * baseline" if self.bound else "0.97 * baseline"
-            raise BadInput(
-                f"'{text}': a factor of the baseline lies above 0 and below {MAX_FACTOR:g}; "
-                f"write '{self.subject} >= {right}'"
-            )
-        if self.relative != "times" and not 0 <= self.bound <= 1:
-            share, percent = (
-                f"{'baseline - ' if self.relative else ''}{amount}"
-                for amount in (f"{self.bound / 100:g}", f"{self.bound:g}%")
-            )
-            raise BadInput(
-                f"'{text}': {self.measure} lies between 0 and 1; "
-                f"write '{self.subject} >= {share}' or '{percent}'"
-            )
+        likely = self._likely_bound()
+        if likely == self.bound:
+            return
+        within = "lies between 0 and 1"
+        if self.relative == "times":
+            within = f"has a factor of the baseline above 0 and below {MAX_FACTOR:g}"
+        example = "" if math.isclose(100 * likely, self.bound) else "for example "
+        right = replace(self, bound=likely)
+        raise BadInput(f"'{text}': {self.measure} {within}; write {example}'{right}'")
+
+    def _of_class(self, is_error: bool) -> str:
+        """What to ask instead of a quality of one class that there is none of."""
+        right = self if is_error else replace(self, relation=">=", bound=self._likely_bound())
+        of_slice = replace(right, label=None, slice=("COLUMN", str(self.label)))
+        if is_error:
+            return f"'{of_slice}' for the rows of a slice"
+        near = self.measure.partition("_")[0]
+        of_class = replace(right, measure=near if near in CLASS_METRICS else "recall")
+        return f"'{of_class}'" + (
+            "" if self.slice else f", or for the rows of a slice '{of_slice}'"
+        )
+
+    def _likely_bound(self) -> float:
+        """The bound where a quality can have it, else the one that was meant: 90 is 90 %."""
+        is_factor = self.relative == "times"
+        if (0 < self.bound < MAX_FACTOR) if is_factor else (0 <= self.bound <= 1):
+            return self.bound
+        least = LEAST_PERCENT if not self.relative else 1
+        if least <= self.bound <= MAX_PERCENT:
+            return float(Decimal(repr(self.bound)).scaleb(-2))
+        return USUAL[self.relative]
 
     def _check_error(self, text: str) -> None:
-        if self.relation == ">=" or self.relative:
+        if self.relation == ">=" or self.relative or self.bound < 0:
+            is_given = self.bound > 1 and not self.relative  # 0.8 was meant as a quality
+            right = _in_digits(self.bound) if is_given else "0.1"
             raise BadInput(
-                f"'{text}': of {self.measure}, less is better; write '{self.subject} <= 0.1'"
+                f"'{text}': of {self.measure}, less is better; write '{self.subject} <= {right}'"
             )
 
     def _check_cost(self, text: str) -> None:
@@ -222,6 +257,8 @@ class Requirement:
             )
         if self.relation != right:
             raise BadInput(f"'{text}' is the wrong way round; write '{self.measure} {right} ...'")
+        if self.bound < 0:
+            raise BadInput(f"'{text}': {self.measure} is never below 0; give a bound above it")
 
     def check_data(
         self, labels: Collection[str] | None, values: Mapping[str, Collection[str]]
@@ -274,7 +311,7 @@ class Requirement:
         if not self.of_baseline:
             return self.bound
         if baseline is None:
-            raise BadInput(f"'{self}' needs a baseline; name one with --baseline MODEL")
+            raise BadInput(f"'{self}' needs a baseline; {NAME_BASELINE}")
         return self.bound * baseline if self.relative == "times" else baseline - self.bound
 
     def violation(self, value: float | None, *, baseline: float | None = None) -> float:
@@ -337,33 +374,44 @@ def _quoted(name: str) -> str:
     return name if is_clear else '"' + name.replace('"', '""') + '"'
 
 
-def _suggestion(line: str) -> str:
-    """The nearest right form of a line that has none."""
-    almost = _ALMOST.match(line)
-    if almost is None:
-        return f"write for example {EXAMPLES}"
-    measure = almost["measure"].lower()
+def _suggestion(line: str, metrics: Collection[str], errors: Collection[str]) -> str:
+    """The nearest right form of a line that has none; examples where none is near."""
+    if re.match(r"licen[cs]es?\b", line, re.IGNORECASE):
+        return "write for example 'license in mit, apache-2.0'"
+    meant = _meant(line, metrics, errors)
+    return f"write '{meant}'" if meant else f"write for example {EXAMPLES}"
+
+
+def _meant(line: str, metrics: Collection[str], errors: Collection[str]) -> Requirement | None:
+    """The requirement that a line comes closest to, where it is one that could be asked."""
+    almost = _ALMOST.match(canonical(line))
+    measure = _measure_meant(almost["measure"], metrics) if almost else None
+    if almost is None or measure is None:
+        return None
     kinds = ("square", "round", "curly", "unclosed")
     inside = next((almost[kind] for kind in kinds if (almost[kind] or "").strip()), "LABEL")
     subject = f"{measure}[{_mended(inside)}]" if almost["opened"] else measure
-    is_more = measure not in COSTS or measure == "throughput_per_s"
-    meant = _bound_meant(almost["rest"], is_quality=measure not in COSTS)
-    nearest = Requirement._read(f"{subject} {'>=' if is_more else '<='} {meant}")
-    return f"write '{nearest}'" if nearest else f"write for example {EXAMPLES}"
+    is_error = measure in ERRORS or measure in errors
+    least_percent = LEAST_PERCENT if not is_error else math.inf
+    bound = closest_bound(
+        almost["rest"],
+        unit=COSTS.get(measure),
+        least_percent=1 if measure in ERRORS_IN_PERCENT else least_percent,
+    )
+    is_less = is_error or (measure in COSTS and measure != "throughput_per_s")
+    found = Requirement._read(f"{subject} {'<=' if is_less else '>='} {bound}")
+    if found is None or not found._is_askable(metrics, errors):
+        return None
+    return found
 
 
-def _bound_meant(rest: str, *, is_quality: bool) -> str:
-    """The right-hand side that a text behind a measure comes closest to."""
-    number = re.search(_NUMBER, rest)
-    is_relative = re.search("baseline|within", rest, re.IGNORECASE)
-    if number is None or (is_relative and "+" in rest):
-        return "baseline - 0.02" if is_relative else ""
-    is_factor = is_relative and not re.search("-|within|below|point", rest, re.IGNORECASE)
-    is_percent = is_quality and not number["percent"] and float(number["number"]) > 1
-    amount = f"{number[0]}%" if is_percent else number[0]
-    if is_factor:
-        return f"{amount} * baseline"
-    return f"baseline - {amount}" if is_relative else amount
+def _measure_meant(name: str, metrics: Collection[str]) -> str | None:
+    """The measure of a name, or the nearest known one. Any may be a quality without `metrics`."""
+    known = {*metrics, *COSTS}
+    if at_any_k(name.lower()) in known or name in known:
+        return name if name in known else name.lower()
+    near = get_close_matches(name.lower(), known, n=1)
+    return near[0] if near else None if metrics else name.lower()
 
 
 def _mended(inside: str) -> str:

@@ -6,12 +6,13 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from cache.errors import NotFound
+from cache.errors import BadInput, NotFound
 from cache.measurements import Measurements
 from cache.runs import RunPart
 from recommender.recommendation import Claim, Outcome, Plan, Recommendation
 from recommender.reports.figures import certified, on_units
 from recommender.reports.table import clean, headline
+from recommender.requirement import Requirement
 
 ID_DIGITS = 8
 LATEST = "latest"
@@ -38,6 +39,7 @@ class RunSummary:
     """What a list of searches shows of one; `answer` is its first sentence.
 
     `choice` and `size_mb` are None where nothing was shown to be sufficient, or nothing was asked.
+    `baseline` is the candidate that the requirement is relative to, empty where it is to none.
     """
 
     id: str
@@ -50,6 +52,9 @@ class RunSummary:
     answer: str
     choice: str | None
     size_mb: float | None
+    minimize: str = "size_mb"
+    delta: float = 0.05
+    baseline: str = ""
 
 
 def stored_run(store: Measurements, prefix: str = "", *, chosen: bool = False) -> StoredRun:
@@ -58,7 +63,10 @@ def stored_run(store: Measurements, prefix: str = "", *, chosen: bool = False) -
     The newest, `latest` too, is the one that was asked last, also where its answer came from
     memory; with `chosen`, the newest that has a choice, if any has.
     """
-    run = next(store.runs(prefix=_id_of(store, prefix, chosen=chosen)))
+    key = _id_of(store, prefix, chosen=chosen)
+    run = next(store.runs(prefix=key), None)
+    if run is None:  # forgotten between the two reads
+        raise NotFound(_no_run(key))
     return StoredRun(run.key, Recommendation.from_json(run.answer), run.answered_at)
 
 
@@ -89,11 +97,16 @@ def _no_run(prefix: str) -> str:
 def all_runs(store: Measurements, *, known: Collection[str] = ()) -> Iterator[RunSummary]:
     """Every search in short, the newest first, without those of `known` ids.
 
-    One that is not as any version wrote it is passed over.
+    One that is not as any version wrote it is passed over, and one that is forgotten meanwhile.
     """
     for part in store.past.parts(_PARTS, known=known):
-        if all(part.values[name] is not None for name in _NEEDED):
-            yield _summary(store, part)
+        if any(part.values[name] is None for name in _NEEDED):
+            continue
+        try:
+            found = _summary(store, part)
+        except NotFound:
+            continue
+        yield found
 
 
 _OF_PLAN = ("n_rows", "n_units", "n_candidates", "n_models", "delta", "seed", "minimize", "exact")
@@ -101,6 +114,7 @@ _PARTS = {
     **{name: f"$.plan.{name}" for name in _OF_PLAN},
     "requirements": "$.plan.requirements",
     "choice": "$.choice",
+    "baseline": "$.baseline",
     "task": "$.data.task.name",
     "data": "$.data.name",
     "fingerprint": "$.data.fingerprint",
@@ -113,7 +127,8 @@ _NEEDED = (*_OF_PLAN, "requirements", "task", "data", "fingerprint", "ended")
 def _summary(store: Measurements, part: RunPart) -> RunSummary:
     found = part.values
     requirements = tuple(json.loads(found["requirements"]))
-    choice = Outcome.from_json(json.loads(found["choice"])) if found["choice"] else None
+    choice, baseline = _outcome(found["choice"]), _outcome(found["baseline"])
+    is_relative = any(map(_is_of_baseline, requirements))
     short = _in_short(found, requirements, choice)
     return RunSummary(
         id=part.key,
@@ -126,7 +141,21 @@ def _summary(store: Measurements, part: RunPart) -> RunSummary:
         answer=headline(short if requirements else stored_run(store, part.key).result),
         choice=choice.name if choice else None,
         size_mb=choice.value("size_mb") if choice else None,
+        minimize=str(found["minimize"]),
+        delta=float(found["delta"]),
+        baseline=baseline.name if baseline and is_relative else "",
     )
+
+
+def _is_of_baseline(requirement: str) -> bool:
+    try:
+        return Requirement.again(requirement).of_baseline
+    except BadInput:  # of another version's form
+        return False
+
+
+def _outcome(told: str | None) -> Outcome | None:
+    return Outcome.from_json(json.loads(told)) if told else None
 
 
 def _in_short(found: Any, requirements: tuple[str, ...], choice: Outcome | None) -> Recommendation:

@@ -9,7 +9,7 @@ from math import inf
 from catalog.model import File, Model
 from catalog.policy import Refusal
 from catalog.score import candidate_score
-from catalog.twins import merge_twins
+from catalog.twins import merged, twin_groups
 from evaluators.candidate import Candidate, Recipe
 from evaluators.labels import LabelMap, align, may_infer
 from evaluators.measurement import CandidateFailed, State
@@ -79,7 +79,10 @@ def named_labels(
 ) -> LabelMap:
     """The map that a model's names and the query tell. Raises LabelMismatch where none does."""
     explicit = query.label_map or None
-    return align(outputs, model.label2id, labels, explicit, partial=query.partial)
+    return align(
+        outputs, model.label2id, labels, explicit,
+        partial=query.partial, asked=query.names_model(model.id),
+    )  # fmt: skip
 
 
 def may_be_inferred(
@@ -184,9 +187,16 @@ class _Admission:
         for refusal in described:
             if isinstance(refusal, Refusal):
                 self.left_out.append(LeftOut(refusal.id, State(refusal.state), refusal.reason))
-        for model in merge_twins(row for row in described if isinstance(row, Model)):
+        for twins in twin_groups(row for row in described if isinstance(row, Model)):
+            model = merged(twins)
             if self.allows(model):
                 self._admit(model)
+                state, end = State.NOT_NEEDED, ", which stands for both"
+            else:
+                state, end = self.left_out[-1].state, f": {self.left_out[-1].reason}"
+            reason = f"same weights and files as {model.name}{end}"
+            others = (twin.name for twin in twins if twin.name != model.name)
+            self.left_out += [LeftOut(name, state, reason) for name in others]
 
     def _admit(self, model: Model) -> None:
         offered = offered_candidates(model, self.methods, self.query)

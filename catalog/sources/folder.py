@@ -100,7 +100,8 @@ class FolderSource:
 
     def _not_found(self, id: str) -> str:
         near = nearest(id, (self._id(folder) for folder in self._repositories()))
-        return f"{self.root} holds no model {id!r}. " + (f"Did you mean {near!r}?" if near else "")
+        hint = f". Did you mean {near!r}?" if near else ""
+        return f"{self.root} holds no model {id!r}{hint}"
 
     def _repositories(self) -> Iterator[Path]:
         if (self.root / CONFIG).is_file():
@@ -137,7 +138,9 @@ class FolderSource:
             return Refusal(id, "corrupt", str(error))
 
     def _read(self, folder: Path) -> Model:
-        return read_repository(folder, id=self._id(folder), source=self.name, memo=self._memo)
+        return read_repository(
+            folder, id=self._id(folder), source=self.name, memo=self._memo, within=self.root
+        )
 
 
 def _subfolders(folder: Path) -> list[Path]:

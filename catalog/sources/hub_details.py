@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from cache.errors import AccessRequired, NotFound
 from catalog.card import CardFacts, summary
-from catalog.config import ConfigFacts
+from catalog.config import ConfigFacts, config_digest
 from catalog.hub_rows import COMMIT, read_file
 from catalog.listed_rows import read_listed
 from catalog.metadata import describe
@@ -58,7 +58,9 @@ class HubDetails:
         model = read_info(info, self.name)
         model = replace(model, summary=self._summary(model))
         try:
-            model = describe(model, ConfigFacts.parse(self._config(model)), CardFacts())
+            config = self._config(model)
+            model = describe(model, ConfigFacts.parse(config), CardFacts())
+            model = replace(model, config_digest=config_digest(config))
             return self._with_weights(model, info)
         except AccessRequired:  # the Hub's excerpt of the config stays public
             excerpt = ConfigFacts.parse(mapping(info.get("config")))

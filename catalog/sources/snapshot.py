@@ -192,7 +192,8 @@ class SnapshotSource:
             near = nearest(id, (row.id for row in first if isinstance(row, Model)))
         if near == id:
             return f"{self.path} holds {id!r} in another revision than {revision!r}"
-        return f"{self.path} holds no model {id!r}. " + (f"Did you mean {near!r}?" if near else "")
+        hint = f". Did you mean {near!r}?" if near else ""
+        return f"{self.path} holds no model {id!r}{hint}"
 
 
 def _popularity(row: Model | Refusal) -> int:

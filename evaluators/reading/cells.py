@@ -9,7 +9,7 @@ from typing import Any
 from cache.key import JSONValue
 from evaluators.reading.shapes import Kind
 from evaluators.reading.tags import to_iob2
-from evaluators.reading.values import fault_of, is_missing
+from evaluators.reading.values import MOST_DIGITS, fault_of, is_missing
 
 SHOWN_CHARACTERS = 40
 
@@ -129,6 +129,8 @@ def number_of(value: object) -> float:
         number = float(str(value).strip()) if not isinstance(value, int | float) else float(value)
     except ValueError:
         raise Fault(f"{_shown(value)} where a number is expected.") from None
+    except OverflowError:  # an integer of hundreds of digits
+        number = math.inf
     if not math.isfinite(number):
         raise Fault(f"{_shown(value)} where a finite number is expected.")
     return number
@@ -190,7 +192,7 @@ def _boxes(value: object) -> list[JSONValue]:
     if isinstance(value, str):
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Fault(f"{_shown(value)} where a list of boxes is expected.") from None
     items = _list_of(value, "boxes")
     return [_box(item) for item in items]
@@ -209,7 +211,7 @@ def _with_name(box: JSONValue, names: Sequence[str]) -> JSONValue:
     if not isinstance(box, Mapping):
         return box
     number = str(box["label"])
-    known = number.isdecimal() and int(number) < len(names)
+    known = number.isdecimal() and len(number) <= MOST_DIGITS and int(number) < len(names)
     return {**box, "label": names[int(number)] if known else number}
 
 

@@ -2,11 +2,11 @@
 
 import csv
 import io
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from threading import Lock
 from typing import Literal
 
 from cache.errors import BadInput
@@ -19,6 +19,8 @@ DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 SNIFFED_CHARACTERS = 1 << 22
 SNIFFED_ROWS = 50
 MAX_FIELD_CHARACTERS = 1 << 24  # the csv module's own limit of 131,072 is less than a long document
+LIMIT = Lock()
+"""Held while that limit is raised: it is the whole process's, and others read files too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +72,8 @@ def _dialect(start: str, promised: str) -> Dialect:
 
 
 def _agrees(start: str, dialect: Dialect) -> bool:
-    reader = csv.reader(
-        io.StringIO(start), delimiter=dialect.delimiter, quoting=dialect.quoting, strict=True
-    )
     try:
-        rows = list(islice(reader, SNIFFED_ROWS))
+        rows = [row for _, row in islice(_rows(io.StringIO(start), dialect), SNIFFED_ROWS)]
     except csv.Error:
         return False
     widths = {len(row) for row in rows if row}
@@ -89,7 +88,8 @@ def _is_quoted(start: str, delimiter: str) -> bool:
     """
     if '"' not in start:
         return False
-    rows = list(csv.reader(io.StringIO(start), delimiter=delimiter))
+    quoted = Dialect(delimiter, quoted=True)
+    rows = [row for _, row in _rows(io.StringIO(start), quoted, strict=False)]
     is_cut = len(start) == SNIFFED_CHARACTERS
     whole = rows[:-1] if is_cut else rows
     ways: tuple[Callable[[str], bool], ...] = (
@@ -117,35 +117,44 @@ def _is_number(field: str) -> bool:
     return True
 
 
-@contextmanager
-def _long_fields() -> Iterator[None]:
-    """The csv module's limit is global: raised for as long as one of our files is open."""
-    before = csv.field_size_limit(MAX_FIELD_CHARACTERS)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
+def _rows(
+    lines: Iterable[str], dialect: Dialect, *, strict: bool = True
+) -> Iterator[tuple[int, list[str]]]:
+    """Every row of lines with the line after it. Raises csv.Error.
+
+    The csv module's limit is raised for each row alone, so that nobody else meets ours, in
+    whatever order files are read and left.
+    """
+    reader = csv.reader(lines, delimiter=dialect.delimiter, quoting=dialect.quoting, strict=strict)
+    while True:
+        with LIMIT:
+            before = csv.field_size_limit(MAX_FIELD_CHARACTERS)
+            try:
+                row = next(reader, None)
+            finally:
+                csv.field_size_limit(before)
+        if row is None:
+            return
+        yield reader.line_num + 1, row
 
 
 def _records(path: Path, encoding: str, dialect: Dialect) -> Iterator[Record]:
     """Every row that is not blank, with the line on which it begins."""
-    with open_text(path, encoding, newline="") as file, _long_fields():
-        reader = csv.reader(file, delimiter=dialect.delimiter, quoting=dialect.quoting, strict=True)
-        line = 1
-        while True:
-            try:
-                row = next(reader, None)
-            except csv.Error as error:
-                raise _unreadable(path, line, error) from error
-            if row is None:
-                return
-            if row:
-                yield line, tuple(row)
-            line = reader.line_num + 1
+    line = 1
+    with open_text(path, encoding, newline="") as file:
+        try:
+            for after, row in _rows(file, dialect):
+                if row:
+                    yield line, tuple(row)
+                line = after
+        except csv.Error as error:
+            raise _unreadable(path, line, error) from error
 
 
 def _unreadable(path: Path, line: int, error: csv.Error) -> BadInput:
-    if "end of data" in str(error) or "limit" in str(error):
+    if "limit" in str(error):
+        what = f"a field of more than {MAX_FIELD_CHARACTERS:,} characters, or a quote never closed"
+    elif "end of data" in str(error):
         what = "a quote is opened and never closed"
     else:
         what = "a quoted field goes on after its closing quote"

@@ -1,7 +1,7 @@
 """JSON files: one object a line, or one list of objects."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from cache.errors import BadInput
 from evaluators.reading.documents import read_document
 from evaluators.reading.encoding import detect_encoding, format_of, open_text
-from evaluators.reading.table import Table, first_line, peek
+from evaluators.reading.table import Table, in_words, peek
 
 EXAMPLE = 'Write one object a line: {"text": "...", "label": "..."}'
 
@@ -70,11 +70,11 @@ def whole_object(path: Path, encoding: str) -> dict[str, Any] | None:
         more = next((True for line in file if line.strip()), False)
     if not start.startswith("{") or (more and start.endswith("}") and _is_json(start)):
         return None
+    text = _text(path, encoding)
     try:
-        found = json.loads(_text(path, encoding))
-    except (json.JSONDecodeError, RecursionError) as error:
-        line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
-        raise _unreadable(path, line, error) from error
+        found = _decoded(text)
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(path, error) from error
     return found if isinstance(found, dict) else None
 
 
@@ -102,21 +102,68 @@ def _lines(path: Path, encoding: str) -> Iterator[tuple[int, object]]:
             if not text.strip():
                 continue
             try:
-                yield line, json.loads(text)
-            except (json.JSONDecodeError, RecursionError) as error:
-                raise _unreadable(path, line, error) from error
+                value = _decoded(text.rstrip("\n"))  # with it, the fault may lie on the next line
+            except (ValueError, RecursionError) as error:
+                raise _unreadable(path, error, before=line - 1, place=f"line {line:,}") from error
+            yield line, value
 
 
 def _items(path: Path, encoding: str) -> Iterator[tuple[int, object]]:
+    text = _text(path, encoding)
     try:
-        items = json.loads(_text(path, encoding))
-    except (json.JSONDecodeError, RecursionError) as error:
-        line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
-        raise _unreadable(path, line, error) from error
+        items = _decoded(text)
+    except (ValueError, RecursionError) as error:
+        is_placed = isinstance(error, json.JSONDecodeError)
+        place = "" if is_placed else f"item {_unreadable_item(text):,}"
+        raise _unreadable(path, error, place=place) from error
     return enumerate(items, start=1)
 
 
-def _unreadable(path: Path, line: int, error: Exception) -> BadInput:
-    column = f", column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
-    what = error.msg if isinstance(error, json.JSONDecodeError) else first_line(error)
-    return BadInput(f"{path}, line {line:,}{column}: no valid JSON ({what}). {EXAMPLE}.")
+class _Repeated(ValueError):
+    """A key that an object has twice, of which `json` would keep the last."""
+
+
+def _distinct(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _Repeated(next(key for key in keys if keys.count(key) > 1))
+    return found
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_distinct)
+
+
+def _decoded(text: str) -> Any:  # whatever the JSON holds
+    """A JSON text's value. Raises ValueError and RecursionError: see `_unreadable`."""
+    return _DECODER.decode(text)
+
+
+def _unreadable_item(text: str) -> int:
+    """The number of the first item that cannot be read, in a list that is well formed."""
+    at, number = text.index("[") + 1, 0
+    try:
+        while True:
+            number += 1
+            while text[at] in " \t\r\n,":
+                at += 1
+            _, at = _DECODER.raw_decode(text, at)
+    except (ValueError, RecursionError):
+        return number
+
+
+def _unreadable(path: Path, error: Exception, *, before: int = 0, place: str = "") -> BadInput:
+    """The line for a text that is no JSON, or none that could be understood in one way only.
+
+    `place` says where it stands, unless the error knows; `before` are the lines before the text.
+    """
+    if isinstance(error, json.JSONDecodeError):
+        place = f"line {before + error.lineno:,}, column {error.colno}"
+        what = f"no valid JSON ({error.msg}). {EXAMPLE}"
+    elif isinstance(error, RecursionError):
+        what = "lists or objects are nested too deep to be read. Leave them out, or flatten them"
+    elif isinstance(error, _Repeated):
+        what = f"an object has the key {in_words([str(error)])} twice. Give each key its own name"
+    else:  # Python's limit on the digits of an integer, the only other error of `json`
+        what = "a whole number of thousands of digits. Write it in quotes, as a text"
+    return BadInput(f"{path}{', ' if place else ''}{place}: {what}.")

@@ -45,6 +45,11 @@ STDIN = "-"
 
 def open_table(source: str | Path, *, split: str | None, named: Collection[str]) -> Table:
     """The table behind a path, `-` or a Hub id; `named` columns are known to be in its header."""
+    if not str(source).strip():
+        raise BadInput(
+            "the name of the data is empty; give a file, a folder, - for standard input, or the "
+            "id of a data set on the Hub"
+        )
     if str(source) == STDIN:
         _refuse_split(split, "standard input")
         return read_stream(named)

@@ -9,6 +9,8 @@ from pathlib import Path
 Record = tuple[int, tuple[object, ...]]
 """Where a record stands (a line, a row or an index), and its values in the columns' order."""
 
+SHOWN_CHARACTERS = 80
+
 HEAD_ROWS = 1_000
 """Guesses about columns and headers look at this many records, so that a stream stays one."""
 
@@ -46,11 +48,18 @@ def peek(records: Iterable[Record]) -> tuple[list[Record], Iterator[Record]]:
 
 
 def in_words(names: Iterable[str], *, at_most: int = 12) -> str:
-    """`'a', 'b' and 3 more`: a list for a message; control characters are shown escaped."""
+    """`'a', 'b' and 3 more`: a list for a message; control characters are shown escaped.
+
+    Of names that are whole texts, the beginning is shown.
+    """
     every = list(names)
-    shown = ", ".join(repr(name) for name in every[:at_most])
+    shown = ", ".join(_in_short(name) for name in every[:at_most])
     more = len(every) - at_most
     return f"{shown} and {more:,} more" if more > 0 else shown or "none"
+
+
+def _in_short(name: str) -> str:
+    return repr(name) if len(name) <= SHOWN_CHARACTERS else f"{name[:SHOWN_CHARACTERS]!r}..."
 
 
 def first_line(error: Exception) -> str:

@@ -11,6 +11,8 @@ from evaluators.reading.table import in_words
 INTEGER = re.compile(r"(-?(?:0|[1-9]\d{0,17}))(?:\.0+)?")
 """Integers as files spell them, `1` or `1.0`; `01` is a name, not a number."""
 
+MOST_DIGITS = 640
+"""Of more, Python may refuse to make an integer of a text, or a text of an integer."""
 
 SHOWN_CHANGES = 6
 
@@ -27,7 +29,10 @@ def fault_of(value: object) -> str | None:
     if not isinstance(value, str | int | float):
         kind = type(value).__name__
         return f"{kind} where one text or label is expected. Give one value a row."
-    text = str(value)
+    try:
+        text = str(value)
+    except ValueError:
+        return "a whole number of thousands of digits. Write it as a text."
     if "\0" in text:
         return "a NUL character. Remove the row."
     if not text.isascii() and not _is_encodable(text):

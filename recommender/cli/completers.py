@@ -17,6 +17,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from cache.database import open_to_read
 from cache.paths import Home
 
 MOST = 50
@@ -112,9 +113,8 @@ def _plain(found: Iterable[Any], start: str) -> list[str]:
 def _read(file: Path, statement: str, *values: object) -> Sequence[tuple[Any, ...]]:
     """The rows of a store that is only looked at; none where it cannot be."""
     try:
-        where = f"{file.absolute().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(where, uri=True, timeout=BUSY_S)) as store:
-            return store.execute(statement, values).fetchall()
+        with closing(open_to_read(file, timeout_s=BUSY_S)) as store:
+            return [tuple(row) for row in store.execute(statement, values)]
     except (OSError, ValueError, sqlite3.Error):
         return ()
 

@@ -67,7 +67,7 @@ MOST_ROWS = 100_000
 def command(form: str, target: float, candidates: int, confidence: float, **asked: Any) -> int:
     """Show what is understood of FILE: task, columns, classes, lengths, repeats, languages.
 
-    FILE is a csv, tsv, jsonl, json, parquet, arrow, Excel, CoNLL or SQuAD file, a folder of
+    FILE is a file (csv, tsv, jsonl, json, parquet, arrow, Excel, CoNLL, SQuAD, COCO), a folder of
     images or sounds, `-` for standard input, or the id of a data set on the Hub. Some rows are
     shown on a terminal only. The last sentence says what a search with these rows can prove.
     """  # fmt: skip

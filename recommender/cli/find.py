@@ -99,10 +99,12 @@ def command(
 ) -> int:
     """Find the smallest pretrained model that meets your requirements on the labelled rows in DATA.
 
-    DATA is a csv, tsv, jsonl or parquet file, or the id of a data set on the Hub. Exit codes: 0 a
-    sufficient model was found, 1 something outside failed (such as the network), 2 wrong use or
-    bad data, 3 none was shown to be sufficient, 4 a named model needs access, 5 a budget ended
-    before an answer, 130 or 143 interrupted.
+    DATA is a file (csv, tsv, jsonl, json, parquet, arrow, Excel, CoNLL, SQuAD, COCO), a folder of
+    images or sounds, `-` for standard input, or the id of a data set on the Hub.
+
+    Exit codes: 0 a sufficient model was found, 1 something outside failed (such as the network),
+    2 wrong use or bad data, 3 none was shown to be sufficient, 4 a named model needs access, 5 a
+    budget ended before an answer, 130 or 143 interrupted.
     """
     from recommender.api import find, plan
 

@@ -41,8 +41,9 @@ def command(
 ) -> int:
     """Measure every candidate on every row of DATA: quality, size, latency and memory.
 
-    This uses the labels: on them, 'find' can later certify no other candidates than these. The
-    options on confidence, seed, duplicates and group are fixed by it too.
+    DATA is what 'recommender find' takes. This uses the labels: on them, 'find' can later certify
+    no other candidates than these. The options on confidence, seed, duplicates and group are fixed
+    by it too.
     """
     from recommender.api import measure
     from recommender.cli.find import EXIT_BUDGET, EXIT_SIGNALS

@@ -44,9 +44,17 @@ def _megabytes(context: click.Context, option: click.Parameter, given: str | Non
     from recommender.amounts import parse_bytes
 
     try:
-        return float(given)
+        size_mb = float(given)
     except ValueError:
         return parse_bytes(given) / 1e6
+    return _limit(context, option, size_mb)
+
+
+def _limit(context: click.Context, option: click.Parameter, given: float | None) -> float | None:
+    """A limit of at least 0; BadInput for less, and for NaN, also where it is not used."""
+    if given is None or given >= 0:
+        return given
+    raise BadInput(f"{option.opts[0]} is {given:g}; give 0 or more, or leave it out for no limit")
 
 
 def _columns(
@@ -206,6 +214,7 @@ candidate_options = options(
         "--time-limit",
         "time_limit_s",
         type=float,
+        callback=_limit,
         metavar="SECONDS",
         help="Stop after this long and answer from what is known.",
     ),

@@ -72,7 +72,11 @@ def _list(store: "Measurements") -> None:
     from recommender.reports.table import clean
     from recommender.runs import ID_DIGITS, all_runs
 
-    for run in all_runs(store):
+    runs = list(all_runs(store))
+    if not runs:
+        example = 'recommender find reviews.csv --require "accuracy >= 0.90"'
+        click.echo(f"no search is stored yet; run one with: {example}", err=True)
+    for run in runs:
         line = f"{run.id[:ID_DIGITS]}  {run.answered_at[:16]}  {run.data}: {run.answer}"
         click.echo(clean(line))
 

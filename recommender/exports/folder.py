@@ -1,6 +1,7 @@
 """The choice of a search as a folder that runs: weights, tokenizer, labels, scripts and a card."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from cache.errors import BadInput
+from cache.errors import BadInput, NotFound
 from cache.paths import Home
 from catalog.model import Model
 from catalog.store import Catalog
@@ -23,12 +24,11 @@ from recommender.recommendation import Outcome, Recommendation
 from recommender.serving import ReadyAnswerer, ReadyClassifier, built, loaded
 
 LABELS_FILE = "labels.json"
-CONFIG_FILE = "config.json"
 REQUIREMENTS_FILE = "requirements.txt"
 CARD_FILE = "README.md"
 
 OTHER_PLACES = ("_name_or_path", "name_or_path")
-"""Keys of config.json that say where a model was once read from."""
+"""Keys of config.json and its like that say where a model, or a part of it, was once read from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def export(result: Recommendation, folder: str | Path) -> Exported:
     Raises BadInput where nothing was chosen or the folder holds something, NotFound where the
     model and what was built of it are gone.
     """
-    target = Path(folder).resolve()
+    target = Path(os.path.realpath(folder))  # resolve() raises RuntimeError for links in a circle
     _refuse_used(target)
     choice = _choice_of(result)
     task = Task(**result.data["task"])
@@ -101,6 +101,8 @@ def _choice_of(result: Recommendation) -> Outcome:
 def _refuse_used(target: Path) -> None:
     if target.is_dir() and target != Path.cwd() and not any(target.iterdir()):
         return
+    if target.is_symlink():
+        raise BadInput(f"{target} is a link that leads to itself; name a new folder")
     if target.exists():
         what = "is not empty" if target.is_dir() else "is a file"
         what = "is where you are" if target == Path.cwd() else what
@@ -116,19 +118,35 @@ def _whole(target: Path) -> Iterator[Path]:
         yield part
         part.rename(target)
     except OSError as error:
-        raise BadInput(f"cannot write {target}: {error.strerror}; name another folder") from error
+        raise BadInput(f"cannot write {target}: {_why(error)}; name another folder") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
+def _why(error: OSError) -> str:
+    """The cause alone; some libraries' errors have only a sentence."""
+    return error.strerror or str(error)
+
+
 def _copy(artifact: Path, part: Path) -> None:
-    """The artifact's files themselves, not links, and config.json without its past places."""
+    """The artifact's files themselves, not links, and its settings without their past places."""
     shutil.copytree(artifact, part, dirs_exist_ok=True, copy_function=shutil.copyfile)
-    config = part / CONFIG_FILE
-    if config.is_file():
-        told = json.loads(config.read_text(encoding="utf-8"))
-        kept = {key: value for key, value in told.items() if key not in OTHER_PLACES}
-        config.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    for config in part.rglob("*config.json"):
+        try:
+            told = json.loads(config.read_text(encoding="utf-8"))
+        except ValueError:  # whatever reads it did without it
+            continue
+        kept = _without_places(told)
+        if kept != told:
+            text = json.dumps(kept, indent=2, ensure_ascii=False) + "\n"
+            config.write_text(text, encoding="utf-8")
+
+
+def _without_places(told: Any) -> Any:  # Any: what stands in JSON
+    """The same without the keys that say where something was read from, however deep."""
+    if isinstance(told, dict):
+        return {key: _without_places(each) for key, each in told.items() if key not in OTHER_PLACES}
+    return [_without_places(each) for each in told] if isinstance(told, list) else told
 
 
 def _write_labels(part: Path, choice: Outcome, serving: Serving) -> None:
@@ -166,8 +184,6 @@ def _write_texts(part: Path, texts: Mapping[str, str]) -> None:
 
 def _known(choice: Outcome, home: Home) -> Model:
     """The model as the catalog knows it, without asking anybody."""
-    from cache.errors import NotFound
-
     with Catalog(home.catalog) as catalog:
         try:
             return catalog.get(choice.model, revision=choice.revision, sources=[choice.source])

@@ -33,8 +33,8 @@ COUNTED = frozenset({"rows", "J", "Wh"})
 _HUB_ID = re.compile(r"[\w.-]{1,96}(/[\w.-]{1,96})?", re.ASCII)
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,4})?|code|multilingual")
 _LICENSE = re.compile(r"[a-z0-9][a-z0-9.+-]*")
-_PLACE = re.compile(r"(?<![\w./~])~?/(?:[^\s/'\",;:()=]+/)+([^\s/'\",;:()=]*)")
-_ARGUMENT = re.compile(r"(^|[:=,])~?/(?!/)(?:[^/:=,]+/)*([^/:=,]*)/?")
+_PLACE = re.compile(r"(?<![\w./~])~?/(?!/)(?:[^\s/'\",;:()=]+/+)+([^\s/'\",;:()=]+)/*")
+_ARGUMENT = re.compile(r"(^|[:=,])~?/(?!/)(?:[^/:=,]+/+)*([^/:=,]+)/*")
 
 
 def render(result: Recommendation, *, verbose: bool = True) -> str:
@@ -188,6 +188,8 @@ def _results(result: Recommendation, choice: Outcome) -> "Iterator[EvalResult]":
             metric_name=f"{clean(found.name)}, estimate with its 95 % interval",
             metric_args=known,
         )
+    baseline = _baseline(result, choice)
+    against = {"baseline": clean(baseline)} if baseline else {}
     for claim in choice.claims:
         if claim.lower is not None:
             sure = f"{100 * (1 - result.plan.delta):.4g} % confidence"
@@ -197,7 +199,7 @@ def _results(result: Recommendation, choice: Outcome) -> "Iterator[EvalResult]":
                 metric_type=clean(claim.subject),
                 metric_value=claim.lower,
                 metric_name=f"{clean(claim.subject)}, {kind} with {sure}",
-                metric_args={"target": claim.target, "n": claim.n},
+                metric_args={"target": claim.target, "n": claim.n} | against,
             )
 
 
@@ -274,7 +276,15 @@ def _promised(result: Recommendation, choice: Outcome) -> str:
     header = ("quality", "asked", "estimate", "certified", "bound")
     table = _table(header, rows) if rows else ""
     promise = result.guarantee[:1].upper() + result.guarantee[1:]
-    return _section("What is promised", f"Asked: {asked}.", table, f"{told(promise)}.")
+    baseline = _baseline(result, choice)
+    against = f"The baseline is {escape(baseline)}." if baseline else ""
+    return _section("What is promised", f"Asked: {asked}.", against, table, f"{told(promise)}.")
+
+
+def _baseline(result: Recommendation, choice: Outcome) -> str:
+    """What the choice is compared with; empty where nothing is claimed relative to it."""
+    is_relative = any(claim.subject.endswith(" baseline") for claim in choice.claims)
+    return result.baseline.name if result.baseline and is_relative else ""
 
 
 def _claimed(claim: Claim, choice: Outcome) -> tuple[str, ...]:
@@ -308,11 +318,16 @@ def _not_promised(result: Recommendation, choice: Outcome, warnings: Sequence[st
 
 def _figures(choice: Outcome) -> str:
     rows = [
-        (escape(each.name), _value(each), escape(each.unit), f"{each.n:,}", told(each.note))
+        (escape(each.name), _value(each), escape(each.unit), _n_of(each), told(each.note))
         for each in choice.measurements.values()
     ]
     header = ("measure", "value with its 95 % interval", "unit", "n", "note")
     return _section("Figures", _table(header, rows)) if rows else ""
+
+
+def _n_of(found: Measurement) -> str:
+    """None where the rows were counted over several searches, of which n knows the last."""
+    return "-" if found.name == "rows_cut" else f"{found.n:,}"
 
 
 def _value(found: Measurement) -> str:

@@ -3,16 +3,18 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from markupsafe import Markup
 
-from cache.errors import BadInput
+from cache.errors import BadInput, NotFound
 from cache.measurements import Measurements
 from recommender.reports.files import write_whole
 from recommender.reports.table import figure
@@ -63,27 +65,29 @@ class TrendView:
 def write_site(store: Measurements, folder: Path, *, tell: Tell = lambda done, n: None) -> Written:
     """The pages that are missing or of an older format, and the index of all of them.
 
-    Searches do not change, so a page is written once. What the store has forgotten since stays.
+    Searches do not change, so a page is written once. What the store has forgotten since stays, its
+    page as it was. Raises BadInput where the index there is another's, or cannot be written.
     """
+    if not _is_ours(folder):
+        raise BadInput(f"{folder / INDEX} is none of ours; name another DIR, or move it away")
     pages = folder / PAGES
     try:
         pages.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadInput(f"cannot write to {folder}: {error.strerror}; name another DIR") from error
-    known = _known(folder)
-    runs = {run.id: run for run in (*all_runs(store, known=known), *known.values())}
-    missing = [key for key in store.past.ids() if key not in known]
-    done = dict(known)
+    missing = list(all_runs(store, known=_told(folder).current))
+    written: dict[str, RunSummary] = {}
     try:
-        for place, key in enumerate(missing, start=1):
-            write_whole(pages / f"{key}.html", page_of(store, key))
-            done[key] = runs[key]
+        for place, run in enumerate(missing, start=1):
+            with suppress(NotFound):  # forgotten meanwhile
+                write_whole(pages / f"{run.id}.html", page_of(store, run.id))
+                written[run.id] = run
             tell(place, len(missing))
     finally:
-        _remember(folder, done)
-    newest_first = sorted(runs.values(), key=lambda run: run.answered_at, reverse=True)
+        runs = _remembered(folder, written)
+    newest_first = sorted(runs, key=lambda run: run.answered_at, reverse=True)
     write_whole(folder / INDEX, index_page(newest_first, link=lambda key: f"{PAGES}/{key}.html"))
-    return Written(folder / INDEX, len(runs), len(missing))
+    return Written(folder / INDEX, len(runs), len(written))
 
 
 def page_of(store: Measurements, key: str) -> str:
@@ -141,26 +145,65 @@ def _row(run: RunSummary, link: str) -> RunRow:
 
 @cache
 def page_format() -> str:
-    """What pages are made with: our version, and the templates, styles and script."""
-    parts = [version("recommender")]
+    """What pages are made with: our version, templates, styles, script, parts of a summary."""
+    parts = [version("recommender"), *(field.name for field in fields(RunSummary))]
     for name in ("templates", "assets"):
         found = files("recommender.reports").joinpath(name).iterdir()
         parts += sorted(hashlib.sha256(part.read_bytes()).hexdigest() for part in found)
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
 
 
-def _known(folder: Path) -> dict[str, RunSummary]:
-    """The searches whose page is there in the present format; none where that is not certain."""
+# ---------------------------------------------------------------------- the manifest
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """The searches whose pages are there, by id: in the present format, and in an older one."""
+
+    current: Mapping[str, RunSummary]
+    older: Mapping[str, RunSummary]
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether an index may be written there: beside our manifest, or where there is none yet."""
     try:
         told = json.loads((folder / MANIFEST).read_text("utf-8"))
+    except OSError:
+        return not (folder / INDEX).exists()
+    except ValueError:  # damaged
+        return True
+    return isinstance(told, dict) and told.keys() >= {"format", "runs"}
+
+
+def _told(folder: Path) -> _Told:
+    """What the manifest says, of pages that are there; nothing where it cannot be read."""
+    try:
+        told = json.loads((folder / MANIFEST).read_text("utf-8"))
+        known = [_summary(each) for each in told["runs"]]
+        older = set(told.get("older", ()))
         if told["format"] != page_format():
-            return {}
-        runs = (RunSummary(**run) for run in told["runs"])
-        return {run.id: run for run in runs if (folder / PAGES / f"{run.id}.html").is_file()}
-    except (OSError, ValueError, LookupError, TypeError):
-        return {}
+            older = {run.id for run in known}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return _Told({}, {})
+    runs = {run.id: run for run in known if (folder / PAGES / f"{run.id}.html").is_file()}
+    return _Told(
+        {key: run for key, run in runs.items() if key not in older},
+        {key: run for key, run in runs.items() if key in older},
+    )
 
 
-def _remember(folder: Path, runs: Mapping[str, RunSummary]) -> None:
-    told = {"format": page_format(), "runs": [asdict(run) for run in runs.values()]}
-    write_whole(folder / MANIFEST, json.dumps(told, ensure_ascii=False, indent=0))
+def _summary(told: Mapping[str, Any]) -> RunSummary:
+    """As any version wrote it: what it does not know is left at what was usual."""
+    names = [field.name for field in fields(RunSummary)]
+    return RunSummary(**{name: told[name] for name in names if name in told})
+
+
+def _remembered(folder: Path, written: Mapping[str, RunSummary]) -> list[RunSummary]:
+    """Every search that has a page, with those `written` now, after noting them.
+
+    The manifest is read again: another process may have written pages meanwhile.
+    """
+    told = _told(folder)
+    older = {key: run for key, run in told.older.items() if key not in written}
+    runs = list({**older, **told.current, **written}.values())
+    noted = {"format": page_format(), "runs": list(map(asdict, runs)), "older": sorted(older)}
+    write_whole(folder / MANIFEST, json.dumps(noted, ensure_ascii=False, indent=0))
+    return runs

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from recommender.reports.canvas import NORMAL, SMALL, WIDTH, Drawing, Look, drawable, write
 from recommender.reports.colours import COLOURS
 from recommender.reports.placement import Box, Taken, Wanted, around, placed, width_of
-from recommender.reports.points import Point, shortened
+from recommender.reports.points import Point, shortened, spread
 from recommender.reports.scale import plain_texts
 from recommender.reports.scene import LANE, Scene
 
@@ -18,6 +18,9 @@ FAR = 16.0
 """Pixels from which on a line leads from a mark to its name."""
 
 LONGEST = 24
+MOST_NAMED = 40
+"""Candidates of the frontier that are named, if there is room: each is held against each mark."""
+
 RANKS = {"choice": 0, "baseline": 1, "frontier": 2}
 """Which kinds are named, the first first."""
 
@@ -27,10 +30,7 @@ def draw_labels(drawing: Drawing, scene: Scene) -> None:
     at, box = scene.at, scene.box
     marks = [around(*at(point.x, point.quality or 0.0), MARK_REACH) for point in scene.judged]
     marks += _asked_labels(drawing, scene, marks)
-    named = sorted(
-        (point for point in scene.judged if point.kind in RANKS),
-        key=lambda point: (RANKS[point.kind], -(point.quality or 0.0), point.x),
-    )
+    named = _named(scene)
     wanted = [
         Wanted(
             *at(point.x, point.quality or 0.0),
@@ -46,6 +46,16 @@ def draw_labels(drawing: Drawing, scene: Scene) -> None:
     for point, label, place in zip(named, wanted, places, strict=True):
         if place is not None:
             _name(drawing, label, place, is_choice=point.kind == "choice")
+
+
+def _named(scene: Scene) -> list[Point]:
+    """The points that are named, the first first; of a long frontier some, evenly spread."""
+    frontier = sorted((p for p in scene.judged if p.kind == "frontier"), key=lambda p: p.x)
+    others = [p for p in scene.judged if p.kind in RANKS and p.kind != "frontier"]
+    return sorted(
+        [*others, *spread(frontier, MOST_NAMED)],
+        key=lambda point: (RANKS[point.kind], -(point.quality or 0.0), point.x),
+    )
 
 
 def _lines_of(point: Point) -> tuple[str, str]:

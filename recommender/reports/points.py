@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, TypeVar
 
 from evaluators.measurement import State
 from recommender.leaderboard import Leaderboard
@@ -25,6 +25,7 @@ from recommender.reports.table import (
 from recommender.requirement import Requirement
 
 Shown = Recommendation | Leaderboard
+Item = TypeVar("Item")
 Kind = Literal["choice", "frontier", "turned down", "failed", "not run", "baseline"]
 
 
@@ -59,8 +60,13 @@ AXES: Mapping[str, Axis] = MappingProxyType(
 ENDED = (State.EVALUATED, State.RACED_OUT)
 """How a candidate ends that was judged by its answers."""
 
-MOST: Mapping[str, int] = MappingProxyType({"turned down": 160, "failed": 60, "not run": 60})
-"""How many points of a kind one figure draws; of the other kinds it draws all."""
+MOST: Mapping[str, int] = MappingProxyType(
+    {"frontier": 200, "tied": 60, "turned down": 160, "failed": 60, "not run": 60}
+)
+"""How many points of a kind one figure draws, besides the choice and the baseline.
+
+The best for each cost count as the frontier, ties on neither as tied.
+"""
 
 LONGEST = 120
 """Signs of a name or a reason in a label."""
@@ -172,27 +178,46 @@ def staircase(
 def thinned(places: Sequence[Place], *, rising: bool = True) -> list[Place]:
     """The places that one figure draws.
 
-    All of the choice, the frontier, the baseline, the ties and the best for each cost; of each
-    other kind at most `MOST`, evenly spread over those sorted by cost, the first and the last
-    included.
+    The choice and the baseline; of each other kind at most `MOST`, evenly spread over those sorted
+    by cost, the first and the last included. Of the frontier the best for each cost come first.
     """
     if len(places) <= min(MOST.values()):
         return list(places)
+    steps = _steps(places, rising=rising)
+    by_kind: dict[str, list[int]] = {kind: [] for kind in MOST}
+    for at in sorted(set(range(len(places))) - steps, key=lambda at: places[at].x):
+        place = places[at]
+        by_kind.setdefault("tied" if place.tied else place.kind, []).append(at)
+    kept = set(spread(sorted(steps, key=lambda at: places[at].x), MOST["frontier"]))
+    by_kind["frontier"] = spread(by_kind["frontier"], MOST["frontier"] - len(kept))
+    for kind, found in by_kind.items():
+        kept.update(spread(found, MOST.get(kind, len(found))))
+    always = ("choice", "baseline")
+    return [place for at, place in enumerate(places) if at in kept or place.kind in always]
+
+
+def _steps(places: Sequence[Place], *, rising: bool) -> set[int]:
+    """One place for each step of the best quality for a cost; the choice where it is one."""
     known = [(place.x, place.quality) for place in places if place.quality is not None]
     best = set(staircase(known, rising=rising))
-    dropped: set[int] = set()
-    for kind, most in MOST.items():
-        of_kind = [
-            at
-            for at, place in enumerate(places)
-            if place.kind == kind and not place.tied and (place.x, place.quality) not in best
-        ]
-        of_kind.sort(key=lambda at: places[at].x)
-        if len(of_kind) > most:
-            last = len(of_kind) - 1
-            kept = {of_kind[round(step * last / (most - 1))] for step in range(most)}
-            dropped.update(at for at in of_kind if at not in kept)
-    return [place for at, place in enumerate(places) if at not in dropped]
+    found: dict[tuple[float, float | None], int] = {}
+    for at in sorted(range(len(places)), key=lambda at: places[at].kind != "choice"):
+        step = (places[at].x, places[at].quality)
+        if step in best:
+            found.setdefault(step, at)
+    return set(found.values())
+
+
+def spread(found: Sequence[Item], most: int) -> list[Item]:
+    """At most so many of a sequence, evenly spread over it, the first and the last included.
+
+    >>> spread("abcde", 3)
+    ['a', 'c', 'e']
+    """
+    if len(found) <= most:
+        return list(found)
+    last = len(found) - 1
+    return [found[round(step * last / max(1, most - 1))] for step in range(most)]
 
 
 def short_name(outcome: Outcome) -> str:
@@ -236,7 +261,7 @@ def _places(result: Shown, axis: str, metric: str) -> list[Place]:
         if x is None:
             continue
         kind = _kind(result, outcome, is_best=quality is not None and best.get(x) == quality)
-        is_tied = kind != "choice" and any(_names(sentence, outcome.name) for sentence in tied)
+        is_tied = kind != "choice" and outcome.name in tied
         found.append(Place(outcome, x, quality, kind, is_tied))
     return found
 
@@ -280,14 +305,17 @@ def _best(result: Shown, axis: str, metric: str) -> Mapping[float, float]:
     return dict(staircase(known, rising=rises(result)))
 
 
-def _tied(result: Shown) -> list[str]:
-    if not isinstance(result, Recommendation):
-        return []
-    return [sentence for sentence in result.ties if sentence.startswith("cannot be told apart")]
-
-
-def _names(sentence: str, name: str) -> bool:
-    return f": {name} and " in sentence or f" and {name} differ by " in sentence
+def _tied(result: Shown) -> set[str]:
+    """The names in `cannot be told apart in accuracy: NAME and NAME differ by ...`, of which one is
+    the choice; a name may hold any of these words."""
+    if not isinstance(result, Recommendation) or result.choice is None:
+        return set()
+    choice, found = result.choice.name, set()
+    for sentence in result.ties:
+        if sentence.startswith("cannot be told apart"):
+            pair = sentence.partition(": ")[2].rpartition(" differ by ")[0]
+            found |= {pair.removeprefix(f"{choice} and "), pair.removesuffix(f" and {choice}")}
+    return found
 
 
 def _cost(outcome: Outcome, axis: str) -> float | None:

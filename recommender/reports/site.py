@@ -1,5 +1,6 @@
 """The stored searches as pages over HTTP, to be looked at only. The home of starlette."""
 
+import sqlite3
 from functools import lru_cache
 from threading import Lock
 
@@ -12,9 +13,12 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cache.errors import NotFound, RecommenderError
+from cache.errors import NotFound, RecommenderError, StoreError
+from cache.evaluations import Limits
 from cache.measurements import Measurements
 from cache.paths import Home
+from evaluators.hardware import machine as this_machine
+from recommender.leaderboard import read_leaderboard
 from recommender.plugins import plugin
 from recommender.reports.index import ALL, index_page
 from recommender.reports.pages import policy, with_links
@@ -59,7 +63,12 @@ def site(home: Home) -> Starlette:
             Middleware(Guarded),
             Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS, www_redirect=False),
         ],
-        exception_handlers={HTTPException: _refused, RecommenderError: _told},
+        exception_handlers={
+            HTTPException: _refused,
+            RecommenderError: _told,
+            StoreError: _unavailable,
+            sqlite3.Error: _unavailable,
+        },
     )
 
 
@@ -95,9 +104,8 @@ class Pages:
     def index(self, request: Request) -> Response:
         """All searches."""
         with self._drawing, self._store() as store:
-            present = store.past.ids()
             self._runs |= {run.id: run for run in all_runs(store, known=self._runs)}
-            runs = [self._runs[key] for key in present]
+            runs = [self._runs[key] for key in store.past.ids() if key in self._runs]
             others = {"Leaderboard": "/leaderboard"} if runs else {}
             return HTMLResponse(index_page(runs, link=lambda id: f"/runs/{id}", others=others))
 
@@ -114,12 +122,13 @@ class Pages:
 
     def leaderboard(self, request: Request) -> Response:
         """What is known of a set of rows: of `fingerprint`, of a `task`, or the latest."""
-        from recommender.api import leaderboard
-
         asked = request.query_params
-        task, fingerprint = asked.get("task"), asked.get("fingerprint")
+        limits = Limits(asked.get("task", ""), asked.get("fingerprint", ""))
+        here = this_machine().describe()
         with self._drawing:
-            board = leaderboard(task=task, fingerprint=fingerprint, home=self._home)
+            with self._store() as store:
+                name = "rows whose fingerprint starts with"
+                board = read_leaderboard(store, limits, here=here, name=name)
             made = plugin("reports", "html")(board, verbose=True)
             return HTMLResponse(with_links(made, {ALL: "/"}))
 
@@ -146,3 +155,8 @@ def _refused(request: Request, error: Exception) -> Response:
 def _told(request: Request, error: Exception) -> Response:
     """One of our errors in one line."""
     return PlainTextResponse(f"{error}\n", 404 if isinstance(error, NotFound) else 400)
+
+
+def _unavailable(request: Request, error: Exception) -> Response:
+    """The store cannot be read at present; it may be again."""
+    return PlainTextResponse(f"{error}\n", 503)

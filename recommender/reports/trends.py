@@ -1,6 +1,6 @@
 """How the smallest sufficient size changed from search to search."""
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 MOST_SHOWN = 12
 """Trends on one page, those with the newest search first."""
 
+USUAL_DELTA = 0.05
+"""What is asked where nothing is said of the confidence."""
+
 HEIGHT, LEFT, RIGHT, BOTTOM, TOP = 190.0, 76.0, 14.0, 34.0, 10.0
 TEXT = 14.5
 """Pixels, of a figure that a page shows at three quarters of its size."""
@@ -25,18 +28,27 @@ TEXT = 14.5
 class Trend:
     """The answers to one question on one set of rows, the oldest first.
 
-    `sizes_mb` are None where nothing was shown to be sufficient.
+    `sizes_mb` are None where nothing was shown to be sufficient; `baseline` is what the requirement
+    is relative to, empty where it is to nothing.
     """
 
     data: str
     requirement: str
     times: tuple[datetime, ...]
     sizes_mb: tuple[float | None, ...]
+    delta: float = USUAL_DELTA
+    baseline: str = ""
 
     @property
     def title(self) -> str:
-        """`reviews.csv: accuracy >= 0.9`."""
-        return clean(f"{self.data}: {self.requirement}")
+        """`a.csv: accuracy >= 0.9, with 99 % confidence`; the usual confidence is not said."""
+        sure = f", with {100 * (1 - self.delta):.4g} % confidence"
+        parts = (
+            f"{self.data}: {self.requirement}",
+            sure if self.delta != USUAL_DELTA else "",
+            f", baseline {self.baseline}" if self.baseline else "",
+        )
+        return clean("".join(parts))
 
     @property
     def sentence(self) -> str:
@@ -52,11 +64,14 @@ class Trend:
 
 
 def trends_of(runs: Iterable[RunSummary]) -> list[Trend]:
-    """Of each question that was answered at least twice on the same rows; `runs` newest first."""
-    asked: dict[tuple[str, str, str], list[RunSummary]] = {}
+    """Of each question for the smallest that was answered at least twice on the same rows.
+
+    `runs` and the trends are in the order of their newest search.
+    """
+    asked: dict[Hashable, list[RunSummary]] = {}
     for run in runs:
-        if run.requirement:
-            asked.setdefault((run.task, run.fingerprint, run.requirement), []).append(run)
+        if run.requirement and run.minimize == "size_mb":
+            asked.setdefault(_question(run), []).append(run)
     return [
         _trend(found)
         for found in asked.values()
@@ -64,13 +79,21 @@ def trends_of(runs: Iterable[RunSummary]) -> list[Trend]:
     ]
 
 
+def _question(run: RunSummary) -> Hashable:
+    """What must be the same for two answers to be comparable."""
+    return run.task, run.fingerprint, run.requirement, run.delta, run.baseline
+
+
 def _trend(runs: list[RunSummary]) -> Trend:
-    oldest_first = runs[::-1]
+    newest, oldest_first = runs[0], runs[::-1]
+    oldest_first.sort(key=lambda run: run.answered_at)
     return Trend(
-        data=runs[0].data,
-        requirement=runs[0].requirement,
+        data=newest.data,
+        requirement=newest.requirement,
         times=tuple(datetime.fromisoformat(run.answered_at) for run in oldest_first),
         sizes_mb=tuple(run.size_mb for run in oldest_first),
+        delta=newest.delta,
+        baseline=newest.baseline,
     )
 
 

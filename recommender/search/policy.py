@@ -30,6 +30,7 @@ will be raced out."""
 NOTHING_LEFT = "no smaller candidate is left to try"
 NOT_LIKELY = "no smaller candidate is likely to be certified with these labels"
 ALL_TRIED = "every candidate was tried"
+NONE_TO_TRY = "no candidate was left to try"
 ELSEWHERE = "another search is running what is left"
 
 
@@ -175,7 +176,7 @@ class Policy:
         if waiting:
             return ELSEWHERE
         if self._untested.sum() == 0:
-            return ALL_TRIED
+            return ALL_TRIED if self.contenders else NONE_TO_TRY
         return NOT_LIKELY if skipped else NOTHING_LEFT
 
     def _saved_mb(self) -> float:

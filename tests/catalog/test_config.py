@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.config import ConfigFacts
+from catalog.config import ConfigFacts, config_digest
 
 TEXT = st.text("01a é\x00", max_size=3)  # all of Unicode takes seconds to set up
 JSON = st.recursive(
@@ -98,3 +98,13 @@ def test_no_value_of_a_wrong_type_breaks_the_reading(config: dict[str, Any]) -> 
     assert all(isinstance(label, str) for label in facts.labels)
     assert facts.max_length is None or facts.max_length > 0
     assert facts.embedding_parameters is None or facts.embedding_parameters < 2**53
+
+
+def test_a_digest_is_of_what_decides_answers() -> None:
+    """Neither the order of keys nor who wrote the file enters it; all else does."""
+    config = {"hidden_size": 4, "id2label": {"0": "no", "1": "yes"}}
+    written = {"_name_or_path": "/tmp/x", "transformers_version": "5.0", **config}
+    assert config_digest(dict(reversed(written.items()))) == config_digest(config)
+    assert config_digest({**config, "hidden_size": 5}) != config_digest(config)
+    turned = {"id2label": {"0": "yes", "1": "no"}}
+    assert config_digest(config | turned) != config_digest(config)

@@ -1,6 +1,7 @@
 """A directory of repositories as a source."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,6 +96,63 @@ def test_a_broken_repository_is_a_refusal(zoo: Path, files: dict[str, bytes | No
     assert isinstance(found["demo/bee"], Refusal)
     assert found["demo/bee"].state == "corrupt"
     assert sum(isinstance(row, Model) for row in found.values()) == 4
+
+
+def test_a_pipe_is_not_opened(zoo: Path) -> None:
+    """Reading one would wait for a writer for ever; its model is refused, the others are listed."""
+    for path in ("demo/bee/model.safetensors", "demo/ant/extra.json"):
+        (zoo / path).unlink(missing_ok=True)
+        os.mkfifo(zoo / path)
+    os.mkfifo(zoo / "config.json")
+    found = {row.id: row for row in FolderSource(zoo).models(None)}
+    refused = {id: row.reason for id, row in found.items() if isinstance(row, Refusal)}
+    assert refused.keys() == {"demo/ant", "demo/bee"}
+    assert refused["demo/bee"].startswith("model.safetensors is no regular file")
+    (zoo / "plain/config.json").unlink()
+    os.mkfifo(zoo / "plain/config.json")
+    with pytest.raises(BadInput, match=r"config\.json is no regular file"):
+        FolderSource(zoo).model("plain")
+
+
+def test_a_link_out_of_the_folder_is_not_followed(zoo: Path, tmp_path: Path) -> None:
+    """Neither what it leads to is read, nor is anything with it run."""
+    secret = tmp_path / "secret"
+    secret.write_text('{"key": 1}')
+    (zoo / "plain/tokenizer.json").symlink_to(secret)
+    (zoo / "demo/ant/tokenizer.json").symlink_to(tmp_path / "nowhere")
+    (zoo / "demo/bee/vocab.txt").unlink()
+    (zoo / "demo/bee/vocab.txt").symlink_to(zoo / "demo/cat/vocab.txt")
+    found = {row.id: row for row in FolderSource(zoo).models(None)}
+    refused = {id: row.reason for id, row in found.items() if isinstance(row, Refusal)}
+    assert refused == {
+        "plain": "tokenizer.json is a link that leads out of the folder; put a copy in its place",
+        "demo/ant": "tokenizer.json is a link that leads nowhere; remove it, or put the file in "
+        "its place",
+    }
+
+
+def test_a_whole_model_may_be_linked(zoo: Path, tmp_path: Path) -> None:
+    """A folder of links is how its owner put it together."""
+    (tmp_path / "chosen").mkdir()
+    (tmp_path / "chosen/mine").symlink_to(zoo / "plain")
+    assert listed(FolderSource(tmp_path / "chosen")) == ["mine"]
+
+
+def test_the_hubs_cache_can_be_read(tmp_path: Path, write_repository: Write) -> None:
+    """Its snapshots hold links to blobs of the same repository, and no other's."""
+    cache = tmp_path / "models--demo--ant"
+    folder = write_repository(cache / "snapshots" / ("a" * 40))
+    (cache / "blobs").mkdir()
+    for file in list(folder.iterdir()):
+        file.rename(cache / "blobs" / f"of-{file.name}")
+        file.symlink_to(f"../../blobs/of-{file.name}")
+    source = FolderSource(cache / "snapshots")
+    assert listed(source) == ["a" * 40]
+    (folder / "vocab.txt").unlink()
+    (folder / "vocab.txt").symlink_to(tmp_path / "models--other/blobs/x")
+    (tmp_path / "models--other/blobs").mkdir(parents=True)
+    (tmp_path / "models--other/blobs/x").write_text("[PAD]")
+    assert [type(row) for row in source.models(None)] == [Refusal]
 
 
 def test_a_missing_model_is_answered_with_the_nearest(zoo: Path) -> None:

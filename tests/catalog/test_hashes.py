@@ -15,7 +15,6 @@ from catalog.repository import revision_of
 from catalog.rows import COLUMNS, from_row, to_row
 from catalog.sources.hub import HubSource
 from catalog.testing import LoopbackHub
-from catalog.twins import merge_twins
 from evaluators.candidate import Candidate, Recipe
 
 VOCABULARY = b"[PAD]\n[UNK]\n"
@@ -77,9 +76,7 @@ def test_a_strangers_blob_id_is_checked() -> None:
 
 
 def test_a_blob_id_changes_no_identity() -> None:
-    """Twins, the download, a folder's revision and the key of a measurement are as before."""
-    other = replace(MODEL, id="demo/bee")
-    assert [one.aliases for one in merge_twins([BEFORE, other])] == [("demo/bee",)]
+    """The download, a folder's revision and the key of a measurement are as before."""
     assert MODEL.download_bytes == BEFORE.download_bytes
     assert MODEL.weight_files == BEFORE.weight_files
     assert revision_of(MODEL.files) == revision_of(BEFORE.files)

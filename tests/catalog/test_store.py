@@ -41,7 +41,7 @@ MODELS = st.builds(
     last_modified=st.none() | TEXT, described=st.booleans(), author=st.none() | TEXT, tags=TEXTS,
     summary=st.none() | TEXT, created_at=st.none() | TEXT, private=st.booleans(),
     quantization=st.none() | TEXT, security=st.none() | TEXT, told_parameters=st.none() | COUNT,
-    formats=TEXTS, aliases=TEXTS, shards=TEXTS,
+    formats=TEXTS, aliases=TEXTS, shards=TEXTS, config_digest=st.none() | TEXT,
 )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cache.errors import BadInput
 from cache.key import canonical_json
 from evaluators.labelling.synonyms import TABLE
-from evaluators.labels import Inferred, LabelMap, LabelMismatch, align, normalised
+from evaluators.labels import Inferred, LabelMap, LabelMismatch, align, may_infer, normalised
 from evaluators.measurement import CandidateFailed, State
 
 GENERIC = ["LABEL_0", "LABEL_1"]
@@ -98,9 +98,12 @@ def test_long_lists_are_cut():
          "explicit map"),
         (["0", "1"], {}, {"0": "1", "1": "0"}, ("1", "0"), "explicit map"),
         (["1", "zero"], {}, {"0": "zero"}, ("1", "0"), "explicit map"),
-        (GENERIC, {}, {"0": "negative", "1": "positive"}, ("0", "1"), "index"),
+        (GENERIC, {}, {"0": "LABEL_0"}, ("0", "1"), "explicit map"),
+        (GENERIC, {}, {"0": "negative", "1": "positive"}, ("0", "1"),
+         "index; --label-map was not used: the model has no output 'negative', 'positive'"),
     ],
-    ids=["plain", "reversed", "case", "generic names", "against names", "partial", "for others"],
+    ids=["plain", "reversed", "case", "generic names", "against names", "partial", "index",
+         "for others"],
 )  # fmt: skip
 def test_an_explicit_map_comes_first(outputs, label2id, explicit, names, how):
     """What the user says beats names; a map that was meant for other models is passed over."""
@@ -114,10 +117,46 @@ def test_an_explicit_map_of_unknown_labels_is_refused():
         align(["a", "b"], {}, ["0", "1"], {"2": "a"})
 
 
-def test_two_labels_cannot_share_an_output():
-    """One output cannot stand for two labels of the data."""
-    with pytest.raises(LabelMismatch):
-        align(["a", "b"], {}, ["0", "1"], {"0": "a", "1": "a"})
+@pytest.mark.parametrize("names", [("a", "a"), ("a | b", "b")], ids=["whole", "in part"])
+def test_two_labels_cannot_share_an_output(names):
+    """One output cannot stand for two labels of the data, whatever the model."""
+    with pytest.raises(BadInput, match="to two labels, '0' and '1'"):
+        align(["a", "b"], {}, ["0", "1"], dict(zip("01", names, strict=True)))
+
+
+MISFITS = {
+    "typo": (["neg", "pos"], {"neg": "neg", "pos": "POSTIVE"}, "'POSTIVE', no output"),
+    "two outputs": (["a", "a", "b"], {"neg": "a", "pos": "b"}, "'a', which is not one output"),
+    "two spellings": (["POS", "neg"], {"neg": "pos", "pos": "POS"}, "not one output for one label"),
+    "against names": (["neg", "pos"], {"pos": "neg"}, "no output for 'neg'; the model has 'neg', "),
+    "part of the outputs": (["neg", "pos"], {"pos": "pos|very good"}, "'very good', no output"),
+}
+
+
+@pytest.mark.parametrize(("outputs", "explicit", "reason"), MISFITS.values(), ids=MISFITS.keys())
+@pytest.mark.parametrize("asked", [True, False])
+def test_an_explicit_map_that_does_not_fit_is_no_map(outputs, explicit, reason, asked):
+    """Neither the names nor rows replace what the user says of this model."""
+    with pytest.raises(LabelMismatch, match=reason):
+        align(outputs, ids(outputs), ["neg", "pos"], explicit, asked=asked)
+    assert not may_infer(outputs, ids(outputs), ["neg", "pos"], explicit, asked=asked)
+
+
+@pytest.mark.parametrize("outputs", [["neg", "pos"], GENERIC])
+def test_a_model_that_was_asked_for_needs_a_map_that_fits(outputs):
+    """One for other models leaves it its own names only where nobody named it."""
+    explicit = {"neg": "0", "pos": "1"}
+    with pytest.raises(LabelMismatch, match=rf"no output '0', '1'; the model has '{outputs[0]}'"):
+        align(outputs, ids(outputs), ["neg", "pos"], explicit, asked=True)
+    assert not may_infer(outputs, ids(outputs), ["neg", "pos"], explicit, asked=True)
+    assert may_infer(GENERIC, {}, ["neg", "pos"], explicit)
+
+
+def test_a_partial_map_leaves_out_what_the_model_lacks():
+    """A label whose output is not there is missing, and not found by another rule."""
+    wanted, explicit = ["neg", "neutral", "pos"], {"neg": "A", "neutral": "none", "pos": "B"}
+    found = align(["A", "B", "neutral"], {}, wanted, explicit, partial=True)
+    assert (found.names, found.missing) == (("neg", "pos", None), ("neutral",))
 
 
 def test_outputs_that_the_data_lacks_are_listed():

@@ -172,6 +172,30 @@ def test_doubtful_data_is_noted():
     assert any(note.endswith("an accuracy above 0.750 on these rows") for note in notes)
 
 
+@pytest.mark.parametrize(
+    ("label", "shown"),
+    [
+        ("\x1b[31mneg", r"'\x1b[31mneg'"),
+        ("pos\u200b", r"'pos\u200b'"),
+        ("\U0001f469\u200d\U0001f4bb", None),
+    ],
+    ids=["escape", "no width", "emoji"],
+)
+def test_labels_with_hidden_characters_are_noted(label, shown):
+    """They would look like another label, or like nothing; the joiners of emoji are no matter."""
+    notes = Samples.of(records(("a", "pos"), ("b", label), ("c", "pos"), ("d", label))).notes
+    start = "labels: this label holds control characters that are not seen: "
+    assert [n.removeprefix(start) for n in notes if "control" in n] == ([shown] if shown else [])
+
+
+def test_labels_of_thousands_of_digits_are_names():
+    """No number is made of them, which Python refuses."""
+    long = "1" * 5_000
+    assert Samples.of(records(("a", long), ("b", "2"))).labels == (long, "2")
+    with pytest.raises(BadInput, match="index 0: a whole number of thousands of digits"):
+        Samples.of(records(("a", 10**5_000), ("b", 2)))
+
+
 def test_pandas_missing_values_are_missing():
     """What pandas calls missing is refused, whatever its type."""
     frame = pd.DataFrame({"text": ["a", "b", "NA"], "label": ["x", None, "y"]})

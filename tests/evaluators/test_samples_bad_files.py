@@ -92,6 +92,8 @@ BAD = [
     ("cut utf-16", CLASSES, "a.csv", TWO.decode().encode("utf-16")[:-1], "not valid utf-16"),
     ("unclosed quote", CLASSES, "a.csv", b'text,label\na,x\n"b,y\n', "line 3: a quote is opened"),
     ("text after quote", CLASSES, "a.csv", b'text,label\na,x\n"b" c,y\n', "line 3: a quoted field"),
+    ("endless field", CLASSES, "a.csv", b"text,label\na,x\n" + b"b" * (1 << 24) + b"b,y\n",
+     "line 3: a field of more than 16,777,216 characters"),
     ("too many fields", CLASSES, "a.csv", b"text,label\na,x\nb, c,y\n", "line 3, column 3"),
     ("too few fields", CLASSES, "a.csv", b"text,label\na,x\nb\n", "line 3, column 2: 1 fields"),
     ("header twice", CLASSES, "a.csv", b"text,label,text\na,x,b\n", "line 1, column 3: the header"),
@@ -108,7 +110,24 @@ BAD = [
     ("empty list", CLASSES, "a.json", b"[]", "a.json is empty"),
     ("cut list", CLASSES, "a.json", b'[{"text": "a",]', "line 1, column 15: no valid JSON"),
     ("cut object", CLASSES, "a.json", b'{"data": [{"par', "line 1, column 12: no valid JSON"),
-    ("deep json", CLASSES, "a.json", b"[" * 100_000, "no valid JSON"),
+    ("deep json", CLASSES, "a.json", b"[" * 100_000, "nested too deep"),
+    ("deep line", CLASSES, "a.jsonl", b'{"text": "a"}\n{"text": ' + b"[" * 100_000 + b"\n",
+     "line 2: lists or objects are nested too deep"),
+    ("cut line", CLASSES, "a.jsonl", b'{"text": "a"}\n{"text":\n{"text": "a"}', "line 2, column 9"),
+    ("long number", CLASSES, "a.jsonl", b'{"text": "a"}\n{"label": ' + b"1" * 5_000 + b"}",
+     "line 2: a whole number of thousands of digits"),
+    ("long number in a list", CLASSES, "a.json", b'[{"text": "a"}, {"label": ' + b"1" * 5_000 +
+     b"}]", "item 2: a whole number"),
+    ("long number in a column", CLASSES, "a.json", b'{"text": ["a"], "label": [' + b"1" * 5_000 +
+     b"]}", "a.json: a whole number"),
+    ("key twice", CLASSES, "a.jsonl",
+     b'{"text": "a", "label": 1}\n{"text": "b", "label": 1, "label": 2}',
+     "line 2: an object has the key 'label' twice"),
+    ("key twice in a list", CLASSES, "a.json",
+     b'[{"text": "a", "label": 1},\n{"text": "b", "label": 1, "label": 2}]',
+     "item 2: an object has the key 'label' twice"),
+    ("column twice", CLASSES, "a.json", b'{"text": ["a"], "label": [1], "label": [2]}',
+     "the key 'label' twice"),
     ("uneven columns", CLASSES, "a.json", b'{"text": ["a", "b"], "label": [1]}', "'label' 1"),
     ("no parquet", CLASSES, "a.parquet", TWO, "is no parquet file"),
     ("cut parquet", CLASSES, "a.parquet", parquet({"text": ["a"]})[:-20], "is no parquet file"),
@@ -154,6 +173,8 @@ BAD = [
     ("no context", QA, "a.csv", b"question,answers\nwho,me\n", "which column is the context"),
     ("score in words", PAIRS, "a.csv", b"sentence1,sentence2,score\na,b,1.5\nc,d,high\n",
      "line 3: 'high' where a number"),
+    ("score of many digits", PAIRS, "a.jsonl",
+     b'{"sentence1": "a", "sentence2": "b", "score": ' + b"1" * 4_000 + b"}", "a finite number"),
     ("score is nan", PAIRS, "a.jsonl",
      b'{"sentence1": "a", "sentence2": "b", "score": 1e999}', "a finite number"),
     ("no second text", PAIRS, "a.csv", b"sentence1,sentence2,score\na,,1.5\n", "no text_pair"),
@@ -168,6 +189,8 @@ BAD = [
      lines({"question": "a", "choices": ["b", "c"], "answer": "Z"}), "none of the 2 choices"),
     ("chat without roles", CHAT, "a.jsonl", lines({"messages": [{"a": 1}], "answer": "b"}),
      "line 1: a message is no object"),
+    ("deep boxes", BOXES, "a.csv", b"image,objects\na.png," + b"[" * 100_000 + b"\n",
+     "where a list of boxes"),
     ("unknown category", BOXES, "a.json", lines({**COCO, "categories": []}), "that is not there"),
     ("coco without names", BOXES, "a.json", lines({**COCO, "images": [{"id": 1}]}), "'file_name'"),
     ("flat box", BOXES, "a.json",
@@ -228,6 +251,15 @@ def test_bad_folders_are_refused_in_one_line(
         read_samples(source, shape=None, split=split)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_text_among_labels_is_shown_in_short(tmp_path: Path) -> None:
+    """The line does not hold the whole cell."""
+    path = tmp_path / "a.csv"
+    path.write_text(f"text,label\na,{'x' * 10_000}\nb,{'x' * 10_000}\n")
+    with pytest.raises(RecommenderError, match="all 2 rows have the label") as caught:
+        read_samples(path)
+    assert len(str(caught.value)) < 400
 
 
 def test_the_corpus_is_large() -> None:

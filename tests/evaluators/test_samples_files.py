@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cache.errors import BadInput, NotFound
+from evaluators.reading.delimited import read_delimited
 from evaluators.reading.parquet import read_parquet
 from evaluators.samples import Row, read_samples
 
@@ -122,7 +123,7 @@ def test_assumptions_are_noted(tmp_path, content, text, note):
         ("a.jsonl", b'{"text": "a", "label": 1}\n{"text": "b"}\n', "line 2: 1 row has no label"),
         ("a.json", b"[]", "a.json is empty"),
         ("a.json", b'[{"text": "a",]', "line 1, column 15: no valid JSON"),
-        ("a.json", b"[" * 100_000, "no valid JSON"),
+        ("a.json", b"[" * 100_000, "nested too deep"),
         ("a.parquet", b"text,label\na,x\n", "is no parquet file"),
         ("a.txt", CSV, "cannot tell its format"),
     ],
@@ -192,12 +193,39 @@ def test_what_the_csv_module_writes_is_read(tmp_path_factory, texts, sign, quoti
     assert [row.text for row in read_samples(path).rows] == texts
 
 
-def test_long_texts_are_read(tmp_path):
+LONG = 'said "no", ' * 20_000
+
+
+@pytest.mark.parametrize(
+    ("suffix", "sign", "quoting"),
+    [
+        ("csv", ",", csv.QUOTE_MINIMAL),
+        ("csv", ",", csv.QUOTE_ALL),
+        ("csv", ";", csv.QUOTE_MINIMAL),
+        ("tsv", "\t", csv.QUOTE_MINIMAL),
+    ],
+    ids=["csv", "all quoted", "semicolons", "tsv"],
+)
+def test_long_texts_are_read(tmp_path, suffix, sign, quoting):
     """A text longer than the csv module's own limit of 131,072 characters is read whole."""
+    path = tmp_path / f"a.{suffix}"
+    with path.open("w", newline="") as file:
+        rows = [("text", "label"), ("a", "x"), (LONG, "x"), ("b", "y")]
+        csv.writer(file, delimiter=sign, quoting=quoting).writerows(rows)
+    assert [row.text for row in read_samples(path).rows] == ["a", LONG, "b"]
+
+
+def test_the_csv_limit_of_the_process_stays(tmp_path):
+    """Neither a file that is half read nor one that is left changes it for others."""
     path = tmp_path / "a.csv"
-    path.write_text(f"text,label\n{'a' * 200_000},x\nb,y\n")
+    path.write_text(f"text,label\n{LONG.replace(',', '')},x\nb,y\n".replace('"', ""))
     before = csv.field_size_limit()
-    assert len(read_samples(path).rows[0].text) == 200_000
+    first, second = (iter(read_delimited(path, delimiter=",").records) for _ in range(2))
+    next(first)
+    next(second)
+    assert csv.field_size_limit() == before
+    first.close()
+    assert [len(values) for _, values in second] == [2]
     assert csv.field_size_limit() == before
 
 

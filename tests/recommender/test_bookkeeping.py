@@ -111,6 +111,30 @@ def test_other_settings_on_used_labels_are_refused(
     assert store.overlapping(["row-0", "row-129"]).keys() == store.overlapping(["row-0"]).keys()
 
 
+@pytest.mark.parametrize(
+    "conditions", [("f1_macro",), ("accuracy", "roc_auc"), ("f1_macro[lang=de]",)], ids=str
+)
+def test_a_metric_without_an_exact_test_is_named_where_it_implies_the_open_mode(
+    store: Ledgers, conditions: tuple[str, ...]
+) -> None:
+    """Nobody gave --mode open; the line says where it comes from, and how to see the metric."""
+    used(store, ASKED, rows(0, 100))
+    asked = replace(ASKED, mode="open", question=Question(conditions, (0.9,) * len(conditions)))
+    with pytest.raises(BadInput) as refused:
+        open_ledger(asked, rows(0, 100), store)
+    name = conditions[-1].partition("[")[0]
+    assert f"{name} is asked in the open mode: a metric without an exact" in str(refused.value)
+    assert f"recommender measure --metric {name})" in str(refused.value)
+    assert "was given" not in str(refused.value)
+
+
+def test_after_the_open_mode_the_pool_mode_is_told_what_was_asked(store: Ledgers) -> None:
+    """Neither mode was named: the line tells of the question that has used the rows."""
+    used(store, replace(ASKED, mode="open"), rows(0, 100))
+    with pytest.raises(BadInput, match=r"searched in the open mode for 'accuracy >= 0\.9'"):
+        open_ledger(ASKED, rows(0, 100), store)
+
+
 def test_the_sibling_of_a_near_miss_gets_no_share(store: Ledgers) -> None:
     """A candidate that was named after labels were used needs new rows."""
     used(store, ASKED, rows(0, 100))

@@ -110,6 +110,40 @@ def test_a_dry_run_shows_the_plan_and_runs_nothing(
     assert not (tmp_path / "artifacts").exists()
 
 
+def test_a_plan_of_nothing_says_so_first(run: Run, zoo: Path, data: Path) -> None:
+    """Instead of a time that it would take."""
+    code, out, _ = run(
+        "find", data, "-r", "accuracy >= 0.85", "-r", "size_mb <= 0.000001", "--source",
+        f"folder:{zoo}", "--dry-run",
+    )  # fmt: skip
+    assert code == 0
+    assert "0 candidates" in out.splitlines()[0]
+    assert "nothing is left to run" in out.splitlines()[0]
+    assert "Cost: nothing, as no candidate is left." in out
+
+
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)], ids=["search", "plan"])
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("-r", "size_mb <= 50"), "nothing says how good is good enough"),
+        (("-r", "accuracy >= 0.5", "--time-limit", "nan"), "--time-limit is nan"),
+        (("-r", "accuracy >= 0.5", "--time-limit", "-1"), "--time-limit is -1"),
+        (("-r", "accuracy >= 0.5", "--max-download", "-1"), "--max-download is -1"),
+        (("-r", "accuracy >= 0.5", "--disk-budget", "nan"), "--disk-budget is nan"),
+    ],
+    ids=["no quality", "no number", "negative", "download", "disk"],
+)
+def test_a_dry_run_refuses_what_a_search_refuses(
+    run: Run, zoo: Path, data: Path, arguments: tuple[str, ...], said: str, dry: tuple[str, ...]
+) -> None:
+    """One line and exit code 2, with and without --dry-run."""
+    code, out, err = run("find", data, "--source", f"folder:{zoo}", *arguments, *dry)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert len(err.splitlines()) == 1
+
+
 @pytest.mark.parametrize("suffix", ["json", "md", "csv", "txt"])
 def test_the_suffix_of_the_file_is_the_format(
     run: Run, found: Found, zoo: Path, data: Path, tmp_path: Path, suffix: str
@@ -168,6 +202,16 @@ def test_every_command_explains_itself(run: Run, name: str) -> None:
     code, out, _ = run(name, "--help")
     assert code == 0
     assert "Example: recommender" in out
+
+
+@pytest.mark.parametrize("name", ["find", "data"])
+def test_the_help_names_each_kind_of_data(run: Run, name: str) -> None:
+    """As the README does."""
+    told = " ".join(run(name, "--help")[1].split())
+    readme = " ".join(Path(__file__).parents[2].joinpath("README.md").read_text("utf-8").split())
+    kinds = "is a file (csv, tsv, jsonl, json, parquet, arrow, Excel, CoNLL, SQuAD, COCO), a folder"
+    assert kinds in told
+    assert kinds in readme
 
 
 def test_the_leaderboard_and_the_cache_know_what_was_measured(

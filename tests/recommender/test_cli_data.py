@@ -106,6 +106,23 @@ def test_wrong_use_is_answered_in_one_line(
     assert err.count("\n") == 1
 
 
+def test_an_empty_name_is_no_folder(run: Run) -> None:
+    """An unset variable in a script does not read the current folder."""
+    code, out, err = run("")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: the name of the data is empty")
+
+
+def test_hidden_characters_of_labels_are_told(run: Run, tmp_path: Path) -> None:
+    """They are shown escaped in a note, and not sent to the terminal."""
+    path = tmp_path / "a.csv"
+    path.write_text("text,label\na,pos\nb,\x1b[31mneg\nc,pos\nd,\x1b[31mneg\n")
+    code, out, _ = run(path)
+    assert code == 0
+    assert r"control characters that are not seen: '\x1b[31mneg'" in " ".join(out.split())
+    assert "\x1b" not in out
+
+
 def test_languages_are_named_where_the_library_is(run: Run, tmp_path: Path) -> None:
     """The shares of the languages of the longer texts."""
     pytest.importorskip("py3langid")

@@ -2,17 +2,20 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 
 from cache.errors import BadInput
 from cache.measurements import Measurements
+from cache.runs import RunPart, Runs
 from recommender.reports.files import write_whole
-from recommender.reports.index import INDEX, MANIFEST, PAGES, index_page, write_site
+from recommender.reports.index import INDEX, MANIFEST, PAGES, Written, index_page, write_site
 from recommender.reports.table import headline
 from recommender.reports.trends import MOST_SHOWN, trends_of
 from recommender.runs import RunSummary
@@ -99,11 +102,13 @@ def test_a_file_that_cannot_be_put_in_its_place_leaves_nothing(tmp_path: Path) -
 
 
 def test_a_report_without_any_search_says_what_to_run(run: Run) -> None:
-    """And --list lists nothing."""
+    """And --list lists nothing, and says so."""
     code, _, err = run("report")
     assert code == 2
     assert "recommender find" in err
-    assert run("report", "--list") == (0, "", "")
+    code, out, err = run("report", "--list")
+    assert (code, out) == (0, "")
+    assert "no search is stored yet; run one with: recommender find" in err
 
 
 # ---------------------------------------------------------------------- all searches
@@ -195,6 +200,96 @@ def test_an_interrupted_build_goes_on_where_it_stopped(
     assert written.n_new == written.n_runs - 1
 
 
+def test_searches_that_are_forgotten_meanwhile_are_left_out(tmp_path: Path) -> None:
+    """Nothing fails, and the index leads to no page that is not there."""
+    home, folder = tmp_path / "home", tmp_path / "site"
+    _, gone, last = store_runs(home, [about(SMALL, data=f"{name}.csv") for name in "abc"])
+    file = home / "measurements.db"
+
+    def forget(n_done: int, n: int) -> None:
+        with Measurements(file) as other:
+            other._connection.execute("DELETE FROM runs WHERE key = ?", (gone,))
+
+    with Measurements(file) as store:
+        written = write_site(store, folder, tell=forget)
+    assert (written.n_runs, written.n_new) == (2, 2)
+    links = [link for link in Links((folder / INDEX).read_text("utf-8")).found if "runs/" in link]
+    assert links[0] == f"{PAGES}/{last}.html"
+    assert all((folder / link).is_file() for link in links)
+
+
+def test_a_search_that_ends_meanwhile_waits_for_the_next_build(tmp_path: Path) -> None:
+    """The first build is of what there was when it began."""
+    home, folder = tmp_path / "home", tmp_path / "site"
+    store_runs(home, [SMALL])
+    with Measurements(home / "measurements.db", read_only=True) as store:
+        parts = Runs.parts
+
+        def and_another(*asked: Any, **limits: Any) -> Iterator[RunPart]:
+            yield from parts(*asked, **limits)
+            store_runs(home, [about(SMALL, data="later.csv")])
+
+        with mock.patch.object(Runs, "parts", and_another):
+            assert write_site(store, folder).n_runs == 1
+        assert write_site(store, folder).n_new == 1
+
+
+def test_two_builds_of_one_folder_keep_each_others_pages(tmp_path: Path) -> None:
+    """Here one runs from beginning to end while the other is at its first page."""
+    folder, homes = tmp_path / "site", (tmp_path / "one", tmp_path / "two")
+    for home in homes:
+        store_runs(home, [about(SMALL, data=f"{home.name}.csv")])
+
+    def build(place: int) -> Written:
+        with Measurements(homes[place] / "measurements.db", read_only=True) as store:
+            return write_site(store, folder, tell=meanwhile if place == 0 else mock.Mock())
+
+    def meanwhile(n_done: int, n: int) -> None:
+        build(1)
+
+    build(0)
+    page = (folder / INDEX).read_text("utf-8")
+    assert "one.csv" in page
+    assert "two.csv" in page
+    written = build(0)
+    assert (written.n_runs, written.n_new) == (2, 0)
+
+
+def test_pages_of_forgotten_searches_stay_linked(tmp_path: Path) -> None:
+    """Also after the format of pages changed: they cannot be written again."""
+    home, folder = tmp_path / "home", tmp_path / "site"
+    old, new = store_runs(home, [about(SMALL, data="old.csv"), about(SMALL, data="new.csv")])
+    with Measurements(home / "measurements.db") as store:
+        write_site(store, folder)
+        before = (folder / PAGES / f"{old}.html").read_bytes()
+        store._connection.execute("DELETE FROM runs WHERE key = ?", (old,))
+        manifest = folder / MANIFEST
+        told = json.loads(manifest.read_text("utf-8"))
+        runs = [{**run, "of_later": 1} for run in told["runs"]]
+        manifest.write_text(json.dumps({"format": "older", "runs": runs}), "utf-8")
+        assert [write_site(store, folder).n_new for _ in range(2)] == [1, 0]
+    page = (folder / INDEX).read_text("utf-8")
+    links = [link for link in Links(page).found if link.startswith("runs/")]
+    assert links == [f"{PAGES}/{new}.html", f"{PAGES}/{old}.html"]
+    assert (folder / PAGES / f"{old}.html").read_bytes() == before
+
+
+@pytest.mark.parametrize("manifest", [None, "[]", '{"scripts": {}}'])
+def test_an_index_of_anothers_is_left_alone(
+    run: Run, home: Path, tmp_path: Path, manifest: str | None
+) -> None:
+    """One line and exit code 2; nothing is written beside it."""
+    (tmp_path / INDEX).write_text("hi")
+    if manifest is not None:
+        (tmp_path / MANIFEST).write_text(manifest)
+    before = sorted(tmp_path.iterdir())
+    code, _, err = run("report", "--all", tmp_path, home=home)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "is none of ours; name another DIR" in err
+    assert (tmp_path / INDEX).read_text() == "hi"
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def summaries(*runs: tuple[str, str, float | None]) -> list[RunSummary]:
     """Of data, requirement and size, the oldest first; given back as stores do, newest first."""
     return [
@@ -219,6 +314,31 @@ def test_a_trend_is_of_one_question_on_the_same_rows() -> None:
     assert [at.day for at in trend.times] == [1, 3, 5]
     assert trend.title == "a.csv: accuracy >= 0.9"
     assert trend.sentence == "from 60 MB to 20 MB in 3 searches, 1 of them without an answer"
+
+
+def test_a_trend_is_of_one_confidence_and_one_baseline() -> None:
+    """And of what asked for the smallest; what is not usual is said in its title."""
+    asked = ("a.csv", "accuracy >= 0.97 * baseline")
+    first, sure, other, fast, again = summaries(*((*asked, size) for size in (9.0, 8, 7, 6, 5)))
+    runs = [
+        replace(first, baseline="team/big", delta=0.01), replace(sure, delta=0.01),
+        replace(other, baseline="team/huge", delta=0.01), replace(fast, minimize="download_mb"),
+        replace(again, baseline="team/big", delta=0.01),
+    ]  # fmt: skip
+    (trend,) = trends_of(runs)
+    assert trend.sizes_mb == (9.0, 5.0)
+    assert trend.title == (
+        "a.csv: accuracy >= 0.97 * baseline, with 99 % confidence, baseline team/big"
+    )
+    assert trends_of([replace(run, minimize="latency_p50_ms") for run in runs]) == []
+
+
+def test_a_trend_is_in_the_order_of_its_answers() -> None:
+    """Whichever search was asked again last."""
+    third, second, first = summaries(*(("a.csv", "accuracy >= 0.9", size) for size in (3.0, 2, 1)))
+    (trend,) = trends_of([first, third, second])
+    assert trend.sizes_mb == (3.0, 2.0, 1.0)
+    assert list(trend.times) == sorted(trend.times)
 
 
 def test_the_index_draws_the_newest_trends_and_counts_the_rest() -> None:

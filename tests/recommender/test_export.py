@@ -252,11 +252,29 @@ def test_predict_reads_pairs(cases: dict[str, Case], elsewhere: dict[str, str]) 
     assert ran([script], elsewhere, lines).splitlines() == pairs.expected
 
 
+@pytest.mark.parametrize("strange", ["missing.png", "no picture.png"])
+def test_a_file_that_is_no_picture_is_told_in_one_line(
+    cases: dict[str, Case], elsewhere: dict[str, str], tmp_path: Path, strange: str
+) -> None:
+    """With its name and exit code 2; nothing is answered."""
+    (tmp_path / "no picture.png").write_text("text")
+    images = cases["images"]
+    done = subprocess.run(
+        [sys.executable, images.written.folder / "predict.py", images.inputs[0], strange],
+        cwd=tmp_path, env=elsewhere, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("error: ")
+    assert strange in last
+    assert "Traceback" not in done.stderr
+
+
 def test_the_script_to_call_is_ten_lines(cases: dict[str, Case]) -> None:
     """`predict.py` is short, and nothing in either script is wider than 100 characters."""
     for each in cases.values():
         files = each.written.script.files
-        assert len(files["predict.py"].splitlines()) <= 10
+        assert len([line for line in files["predict.py"].splitlines() if line]) <= 10
         assert max(len(line) for text in files.values() for line in text.splitlines()) <= 100
 
 
@@ -304,7 +322,7 @@ def test_the_command_writes_the_same_as_the_method(
     code, out, _ = run_command("export", "latest", tmp_path / "winner", home=home)
     assert code == 0
     assert answer.choice is not None
-    assert out.startswith(f"{answer.choice.name}: ")
+    assert out.splitlines()[1].startswith(f"{answer.choice.name}: ")
     for part in ("model.int8.safetensors", "kB", "pip install -r requirements.txt",
                  'python predict.py "a text" "another"'):  # fmt: skip
         assert part in out
@@ -327,6 +345,47 @@ def test_a_folder_that_holds_something_is_left_alone(
     assert [file.name for file in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
     (tmp_path / "empty").mkdir()
     assert found[0].export(tmp_path / "empty").files
+
+
+def test_settings_are_written_without_where_they_were_read(
+    found: Found, zoo: Path, tmp_path: Path
+) -> None:
+    """However deep, and in every file of settings; all else stays as it was."""
+    model = shutil.copytree(zoo / "team" / "good", tmp_path / "zoo" / "team" / "good")
+    edit_config(model, _name_or_path="/home/me/x", parts=[{"_name_or_path": "/home/me/y", "a": 1}])
+    answer = chosen(
+        found[0], model, "torch-fp32", tmp_path / "home", names=("negative", "positive")
+    )
+    (serving,) = (tmp_path / "home" / "artifacts").rglob("serving.json")
+    told = {"name_or_path": "/home/me/z", "model_max_length": 9}
+    serving.with_name("tokenizer_config.json").write_text(json.dumps(told))
+    answer.export(tmp_path / "out")
+    texts = [path.read_text("utf-8") for path in (tmp_path / "out").glob("*.json")]
+    assert not [text for text in texts if "/home/me" in text or "name_or_path" in text]
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["parts"] == [{"a": 1}]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links of POSIX")
+def test_links_are_followed_or_told(found: Found, tmp_path: Path) -> None:
+    """A link to a new folder leads there; one to itself is one line."""
+    (tmp_path / "link").symlink_to(tmp_path / "new")
+    assert found[0].export(tmp_path / "link").folder == tmp_path / "new"
+    (tmp_path / "circle").symlink_to("circle")
+    with pytest.raises(BadInput, match="leads to itself; name a new folder"):
+        found[0].export(tmp_path / "circle")
+
+
+def test_an_error_without_a_cause_is_told_by_its_sentence(
+    found: Found, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the errors of copying have it."""
+
+    def fail(*_: object, **__: object) -> str:
+        raise shutil.Error("a copy failed")
+
+    monkeypatch.setattr("recommender.reports.card.card_of", fail)
+    with pytest.raises(BadInput, match="a copy failed; name another folder"):
+        found[0].export(tmp_path / "out")
 
 
 def test_an_unknown_run_is_told(found: Found, run_command: RunCommand, tmp_path: Path) -> None:
@@ -530,6 +589,22 @@ def test_the_card_says_what_holds_and_what_does_not() -> None:
     assert "/home/me" not in text
 
 
+def test_the_card_names_the_baseline_of_a_relative_claim() -> None:
+    """In its text and for machines; not where nothing is relative to it."""
+    claims = (Claim("accuracy / baseline", 0.97, 0.99, 0.981, 1000),)
+    relative = answered(outcome={"claims": claims})
+    baseline = replace(relative.candidates[0], model="team/big")
+    card = parsed(card_of(replace(relative, baseline=baseline)))
+    assert f"The baseline is {baseline.name}." in card.text
+    assert card.data.eval_results[-1].metric_args["baseline"] == baseline.name
+    assert "team/big" not in card_of(replace(answered(), baseline=baseline))
+
+
+def test_the_card_says_no_n_of_rows_that_were_cut() -> None:
+    """They are counted over several searches; the n that is known is of the last alone."""
+    assert "| rows\\_cut | 3 | rows | - |" in parsed(card_of(answered())).text
+
+
 def test_an_unknown_licence_is_said_and_not_made_up() -> None:
     """No licence in the metadata, a sentence in the text; several are `other`."""
     card = parsed(card_of(answered(outcome={"license": None})))
@@ -598,6 +673,7 @@ def test_a_card_without_an_export_says_how_to_get_one() -> None:
     [
         ("see /home/me/a b/x.csv", "see a b/x.csv"),
         ("in ~/zoo/team/good it is", "in good it is"),
+        ("in /home/me/zoo/ and /home//me//zoo it is", "in zoo and zoo it is"),
         ("https://example.org/a/b and f1/accuracy", "https://example.org/a/b and f1/accuracy"),
         ("accuracy / baseline", "accuracy / baseline"),
     ],
@@ -614,6 +690,8 @@ def test_places_are_cut_in_sentences(given: str, shown: str) -> None:
         ("x --metric-file mine=/a/m.py:score", "x --metric-file mine=m.py:score"),
         ("x --source hub:https://hub.example/a", "x --source hub:https://hub.example/a"),
         ("x --model team/good@1a2b", "x --model team/good@1a2b"),
+        ("x --source folder:/x/zoo/ -o /", "x --source folder:zoo -o /"),
+        ("x --source folder:/x//zoo//", "x --source folder:zoo"),
         ("it's /not/closed", "it's closed"),
     ],
 )

@@ -23,6 +23,7 @@ from recommender.reports import png as png_report
 from recommender.reports import svg as svg_report
 from recommender.reports.colours import COLOURS, DARK
 from recommender.reports.drawing import frontier_figure, race_figure, race_sentence
+from recommender.reports.labels import MOST_NAMED
 from recommender.reports.placement import Box, Taken, Wanted, around, placed
 from recommender.reports.points import (
     AXES,
@@ -351,11 +352,58 @@ def test_of_very_many_candidates_some_are_drawn() -> None:
     assert {p.name for p in known if (p.x, p.quality) in best} <= names
     assert MANY.choice is not None
     assert MANY.choice.name in names
-    assert len(points) <= sum(MOST.values()) + len(best) + 1
+    assert len(points) <= sum(MOST.values()) + 1
     assert {min(p.x for p in points), max(p.x for p in points)} == {1.0, 2_000.0}
     svg = inline(MANY)
     assert len(svg) < 200_000
     assert f"{len(points):,} of 2,000 candidates are drawn" in svg
+
+
+def on_frontier(n: int, **changes: Any) -> tuple[Outcome, ...]:
+    """Each larger and better than the one before, but where `changes` say otherwise."""
+    return tuple(
+        replace(outcome(f"model-{at}", 1.0 + at, 0.5 + 0.4 * at / n, on_frontier=True), **changes)
+        for at in range(n)
+    )
+
+
+def test_of_a_long_frontier_some_are_drawn_and_fewer_are_named() -> None:
+    """Both ends of it always; each named candidate is held against each mark, which took 20 s."""
+    found = answer(*on_frontier(1_500), chosen=700)
+    points, n_all = drawn_points(found)
+    assert n_all == 1_500
+    assert MOST["frontier"] <= len(points) <= MOST["frontier"] + 1
+    assert [min(p.x for p in points), max(p.x for p in points)] == [1.0, 1_500.0]
+    assert [p.x for p in points if p.kind == "choice"] == [701.0]
+    texts = [element.text or "" for element in elements(inline(found), "text")]
+    assert 1 < len([text for text in texts if text.startswith("model-")]) <= MOST_NAMED + 1
+
+
+def test_of_very_many_equal_candidates_some_are_drawn() -> None:
+    """As of a model that many have copied; one stands for the step that they make."""
+    clones = tuple(replace(SMALL, model=f"team/{at}", claims=()) for at in range(1_000))
+    points, _ = drawn_points(Leaderboard("text-classification", "rows", 1000, clones))
+    assert len(points) == MOST["frontier"]
+    tied = answer(*clones[:300], CHOICE, chosen=300, ties=tuple(
+        f"cannot be told apart in accuracy: {CHOICE.name} and {each.name} differ by 0" for each in
+        clones[:300]
+    ))  # fmt: skip
+    points, _ = drawn_points(replace(tied, candidates=tuple(
+        replace(each, on_frontier=False) for each in tied.candidates[:300]
+    )))  # fmt: skip
+    assert len(points) == MOST["tied"] + 1
+    assert all(point.tied for point in points if point.kind != "frontier")
+
+
+@pytest.mark.parametrize("name", ["one and two", "a: b", "x differ by y", "one"])
+def test_a_tie_is_told_by_its_names_alone(name: str) -> None:
+    """Whatever words they hold; a part of a name is no name."""
+    tied, other = replace(WORSE, model=name), replace(LARGE, model="two")
+    pairs = ((CHOICE.name, tied.name), (tied.name, CHOICE.name))
+    for first, second in pairs:
+        tie = f"cannot be told apart in accuracy: {first} and {second} differ by +0.010 [0, 1]"
+        points = points_of(answer(CHOICE, tied, other, chosen=0, ties=(tie,)))
+        assert [point.tied for point in points] == [False, True, False]
 
 
 def test_the_race_of_very_many_names_those_with_the_most_rows() -> None:

@@ -31,9 +31,9 @@ MODEL = Model(
     task="text-classification",
     parameters={"F32": 20_000_000},
     files=(
-        File("config.json", 1_000),
+        File("config.json", 1_000, None, "c" * 40),
         File("model.safetensors", 80_000_000, "0" * 64),
-        File("vocab.txt", 200_000),
+        File("vocab.txt", 200_000, None, "b" * 40),
     ),
     model_type="bert",
     labels=LABELS,
@@ -345,12 +345,37 @@ def test_only_as_many_models_are_described_as_there_are_places() -> None:
     assert len(states) == 2 + 100 + 1
 
 
-def test_the_same_weights_under_two_names_are_one_candidate() -> None:
-    """Twins take one place."""
-    twin = replace(MODEL, id="demo/copy")
+def test_twins_are_one_candidate_and_the_other_is_named() -> None:
+    """They take one place, and what became of the other is told."""
+    twin = replace(MODEL, id="demo/copy", downloads=1)
     pool = pool_of(MODEL, twin)
-    assert len(pool.models) == 1
-    assert pool.models[0].aliases
+    assert [model.name for model in pool.models] == [MODEL.name]
+    (other,) = pool.left_out
+    assert other.name == twin.name
+    assert (str(other.state), other.reason) == (
+        "not needed", f"same weights and files as {MODEL.name}, which stands for both",
+    )  # fmt: skip
+
+
+def test_twins_that_are_barred_are_both_named() -> None:
+    """The other with the reason of the one that stands for it."""
+    barred = replace(MODEL, labels=("cat", "dog"))
+    both = [barred, replace(barred, id="demo/copy")]
+    pool = pool_of(
+        *(replace(one, labels=(), described=False) for one in both), describe=lambda _: both
+    )
+    one, other = pool.left_out
+    assert (one.name, other.name) == (both[0].name, both[1].name)
+    assert one.state is other.state
+    assert other.reason == f"same weights and files as {one.name}: {one.reason}"
+
+
+def test_the_same_weights_with_another_tokenizer_are_two_candidates() -> None:
+    """A candidate is a prediction function."""
+    files = (*MODEL.files[:2], File("vocab.txt", 200_000, None, "e" * 40))
+    pool = pool_of(MODEL, replace(MODEL, id="demo/broken", files=files))
+    assert len(pool.models) == 2
+    assert not pool.left_out
 
 
 def test_weights_of_the_ledger_follow_the_score() -> None:

@@ -4,15 +4,23 @@ import json
 from collections.abc import Iterator, Sequence
 from csv import DictReader
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from cache.errors import BadInput, NotFound
-from cache.evaluations import Evaluation, Limits, Ranking, evaluations_of
+from cache.evaluations import (
+    DataSet,
+    Evaluation,
+    Evaluations,
+    Limits,
+    Ranking,
+    evaluations_of,
+)
 from cache.measurements import Measurements
 from evaluators.candidate import Recipe
 from evaluators.measurement import Measurement, State
@@ -119,6 +127,23 @@ def test_the_best_come_first_and_failures_last(board: Board) -> None:
     assert names(found) == ["a", "b", "large", "worst", "part", "poor part", "broken"]
     assert [origin.complete for origin in found.origins] == [True] * 4 + [False] * 3
     assert found.entries[-1].reason == "signal 9"
+
+
+def test_what_is_forgotten_while_it_is_read_is_not_found(board: Board) -> None:
+    """Between the look at which rows there are and the reading of them."""
+    board.record(outcome("a", 0.9))
+    data_sets = Evaluations.data_sets
+
+    def and_forget(self: Evaluations, limits: Limits) -> list[DataSet]:
+        found = data_sets(self, limits)
+        board.store.forget_older_than(datetime.now(UTC) + timedelta(days=10_000))
+        return found
+
+    with (
+        mock.patch.object(Evaluations, "data_sets", and_forget),
+        pytest.raises(NotFound, match="nothing was evaluated yet"),
+    ):
+        board.read()
 
 
 def test_what_answered_some_rows_comes_before_what_failed(board: Board) -> None:

@@ -182,6 +182,67 @@ def test_an_explicit_map_is_believed(ask: Ask) -> None:
     assert answer.choice.n_rows == 300
 
 
+def test_another_map_of_a_declared_candidate_is_named_as_such(ask: Ask) -> None:
+    """It has the same name and is another prediction function, chosen after labels were used."""
+    ask("unnamed", label_map={"negative": "LABEL_0", "positive": "LABEL_1"})
+    other = ask("unnamed", label_map={"negative": "LABEL_1", "positive": "LABEL_0"})
+    reasons = {why for _, state, why in other.plan.left_out if state == "not covered"}
+    assert len(reasons) == 1
+    assert reasons.pop().startswith("another prediction function than the one of this name")
+    assert other.search["reason"] == "no candidate was left to try"
+
+
+SLIPS = {
+    "a label of the data": ({"bad": "LABEL_0"}, "names 'bad', but the data has 'negative', 'pos"),
+    "an output of the model": (
+        {"negative": "LABEL_0", "positive": "LABEL_2"},
+        "team/unnamed.*names 'LABEL_2', no output of the model, which has 'LABEL_0', 'LABEL_1'",
+    ),
+    "all outputs": (
+        {"negative": "0", "positive": "1"}, "no output '0', '1'; the model has 'LABEL_0', 'LAB",
+    ),
+    "one output twice": ({"negative": "A", "positive": "A"}, "'A' to two labels"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("label_map", "said"), SLIPS.values(), ids=SLIPS.keys())
+def test_a_slip_in_an_explicit_map_is_refused(
+    label_map: dict[str, str], said: str, renamed: Path, rows: Rows
+) -> None:
+    """For a model that was asked for, no other map takes its place."""
+    with pytest.raises(BadInput, match=said):
+        plan(
+            rows, "accuracy >= 0.8", models=["team/unnamed"], sources=[f"folder:{renamed}"],
+            backends=["torch"], label_map=label_map,
+        )  # fmt: skip
+
+
+def test_the_plan_names_models_that_an_explicit_map_says_nothing_of(
+    renamed: Path, rows: Rows
+) -> None:
+    """They go by their own names; a map that says nothing of any model is a slip."""
+    settings: dict[str, Any] = {"sources": [f"folder:{renamed}"], "backends": ["torch"]}
+    foreign = {"negative": "mauvais", "positive": "bon"}
+    found = plan(rows, "accuracy >= 0.8", label_map=foreign, **settings)
+    (said,) = [line for line in found.warnings if "--label-map" in line]
+    assert said.startswith("--label-map was not used for team/")
+    assert said.endswith(": there is no output 'mauvais', 'bon'")
+    assert "team/foreign" not in said
+    with pytest.raises(BadInput, match=r"'POSTIVE', which fits none of \d models, such as team/"):
+        plan(rows, "accuracy >= 0.8", label_map={"positive": "POSTIVE"}, **settings)
+
+
+def test_a_map_that_changes_nothing_is_refused(tmp_path: Path) -> None:
+    """Tags of words are matched by name."""
+    data = tmp_path / "tags.conll"
+    data.write_text("Anna B-PER\nsleeps O\n\nBob B-PER\nruns O\n")
+    with pytest.raises(BadInput, match="changes nothing for token-classification"):
+        plan(
+            data, "f1 >= 0.5", task="token-classification", label_map={"PER": "PERSON"},
+            sources=[f"folder:{tmp_path}"],
+        )  # fmt: skip
+
+
 def test_the_baseline_needs_names(ask: Ask) -> None:
     """It answers all rows, so nothing is left to infer on."""
     with pytest.raises(BadInput, match=r"baseline team/unnamed.*--label-map"):

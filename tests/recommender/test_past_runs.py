@@ -1,8 +1,10 @@
 """Searches that are stored, found again by id and told in short."""
 
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -11,6 +13,21 @@ from cache.measurements import Measurements
 from recommender.reports.table import headline
 from recommender.runs import all_runs, explain_run, stored_run
 from tests.recommender.past_runs import SMALL, about, store_runs
+from tests.unwritable import ran, unwritable
+
+COMMANDS = """
+import sys
+from recommender.cli import completers, main
+key, model = sys.argv[1:]
+for asked in (("report", "--list"), ("report", key), ("leaderboard",), ("why", model)):
+    sys.argv = ["recommender", *asked]
+    try:
+        main()
+    except SystemExit:
+        print("<end>", flush=True)
+print(*(item.value for item in completers.runs(None, None, "")), "<end>")
+"""
+"""Prints what each command says."""
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +160,46 @@ def test_known_searches_are_not_read_again(home: Path) -> None:
     with opened(home) as store:
         newest, oldest = all_runs(store)
         assert list(all_runs(store, known=[newest.id])) == [oldest]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="gives up capabilities of Linux")
+def test_commands_that_only_read_need_no_right_to_write(tmp_path: Path) -> None:
+    """As in a home that belongs to another, or on a file system that is mounted to be read."""
+    key, _ = store_runs(tmp_path, [SMALL, about(SMALL, data="new.csv")])
+    with unwritable(tmp_path):
+        said = ran(COMMANDS, key[:9], SMALL.candidates[0].model, home=tmp_path)
+    listed, reported, board, why, words = said.split("<end>\n")[:-1]
+    assert len(listed.splitlines()) == 2
+    assert " ".join(reported.split()).startswith(headline(SMALL))
+    assert "nothing was evaluated yet" in board
+    assert why.startswith("Run ")
+    assert key[:8] in words
+
+
+def test_a_search_that_is_forgotten_while_it_is_looked_up_is_not_found(tmp_path: Path) -> None:
+    """In one line; a list of searches goes on without it."""
+    measured = replace(SMALL, plan=replace(SMALL.plan, requirements=()))
+    gone, left = store_runs(tmp_path, [measured, SMALL])
+    forgotten = mock.patch.object(Measurements, "runs", return_value=iter(()))
+    with Measurements(tmp_path / "measurements.db") as store, forgotten:
+        with pytest.raises(NotFound, match=f"no stored run starts with '{gone}'"):
+            stored_run(store, gone)
+        assert [run.id for run in all_runs(store)] == [left]
+
+
+def test_a_summary_says_what_was_asked(tmp_path: Path) -> None:
+    """What was to be least, how sure, and the baseline where the requirement is relative to one."""
+    baseline = SMALL.candidates[0]
+    plan = replace(SMALL.plan, minimize="latency_p50_ms", delta=0.01)
+    relative = replace(plan, requirements=("accuracy >= 0.97 * baseline",))
+    store_runs(
+        tmp_path,
+        [replace(SMALL, plan=plan, baseline=baseline) for plan in (plan, relative)],
+    )
+    with opened(tmp_path) as store:
+        later, first = all_runs(store)
+    assert (first.minimize, first.delta, first.baseline) == ("latency_p50_ms", 0.01, "")
+    assert later.baseline == baseline.name
 
 
 def test_what_is_opened_to_read_cannot_be_changed(home: Path, tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 """Requirements: one syntax, and one clear line for anything else."""
 
 import math
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cache.errors import BadInput, NotFound
+from recommender.query import known_metrics
 from recommender.requirement import Requirement
 
 METRICS = ("accuracy", "f1", "f1_macro", "precision", "recall")
@@ -125,9 +127,31 @@ def test_every_text_is_read_or_refused_in_one_line(text, start) -> None:
         ("accuracy 2 points below baseline", "write 'accuracy >= baseline - 0.02'"),
         ("accuracy within 0.02", "write 'accuracy >= baseline - 0.02'"),
         ("accuracy >= baseline - 2", "write 'accuracy >= baseline - 0.02'"),
-        ("accuracy >= 97 * baseline", "write 'accuracy >= 97% * baseline'"),
-        ("accuracy >= 0 * baseline", "write 'accuracy >= 0.97 * baseline'"),
+        ("accuracy >= 97 * baseline", "write 'accuracy >= 0.97 * baseline'"),
+        ("accuracy >= 0 * baseline", "write for example 'accuracy >= 0.97 * baseline'"),
         ("size_mb <= 1e999", "too large a number"),
+        ("peak_mb <= 10GB", "write 'peak_memory_mb <= 10000'"),
+        ("size < 1.5 GB", "write 'size_mb <= 1500'"),
+        ("size_mb <= 50MB", "write 'size_mb <= 50'"),
+        ("size_mb <= 2,000", "write 'size_mb <= 2000'"),
+        ("size_mb <= 1,5", "write 'size_mb <= 1.5'"),
+        ("size_mb <= 50%", "write for example"),
+        ("size_mb <= -5", "size_mb is never below 0"),
+        ("latency <= 0.02s", "write 'latency_p95_ms <= 20'"),
+        ("n_parameters <= 66M", "write 'n_parameters <= 66000000'"),
+        ("accuracy >= 0,8", "write 'accuracy >= 0.8'"),
+        ("accuracy >= 97,3 %", "write 'accuracy >= 0.973'"),
+        ("accuracy at least 90 percent", "write 'accuracy >= 0.9'"),
+        ("accuracy >= 1.2", "accuracy lies between 0 and 1; write for example 'accuracy >= 0.9'"),
+        ("accuracy >= -1", "accuracy lies between 0 and 1; write for example 'accuracy >= 0.9'"),
+        ("accuracy > 1.2", 'write for example "accuracy'),
+        ("accuracy > 1", 'write for example "accuracy'),
+        ("accuracy >= 0.8.5", 'write for example "accuracy'),
+        ("accuracy > 0.9 * base", 'write for example "accuracy'),
+        ("accuracy >= 0.9 and f1 >= 0.8", 'write for example "accuracy'),
+        ("accuracy[urgent] >= 90", "write 'recall[urgent] >= 0.9'"),
+        ("bleu > 30", 'write for example "accuracy'),
+        ("licence in mit", "write for example 'license in mit, apache-2.0'"),
         ("license in ,", "write 'license in mit, apache-2.0'"),
         ("license >= 3", "write 'license in mit, apache-2.0'"),
     ],
@@ -139,6 +163,42 @@ def test_parse_answers_a_wrong_form_with_the_right_one(text: str, hint: str) -> 
     with pytest.raises(BadInput) as refused:
         Requirement.parse(text, metrics=METRICS)
     assert hint in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("wer < 15", "write 'wer <= 0.15'"),
+        ("wer >= 0.8", "write 'wer <= 0.1'"),
+        ("wer[x] <= 0.2", "write 'wer[COLUMN=x] <= 0.2' for the rows"),
+        ("perplexity < 20", "write 'perplexity <= 20'"),
+        ("perplexity >= 20", "write 'perplexity <= 20'"),
+        ("ndcg@10 > 0.5", "write 'ndcg@10 >= 0.5'"),
+        ("top5 > 90", "write 'accuracy@5 >= 0.9'"),
+    ],
+)
+def test_metrics_of_other_tasks_are_corrected_in_their_sense(text: str, hint: str) -> None:
+    """An error is bounded from above, and keeps its number where it is no share."""
+    with pytest.raises(BadInput) as refused:
+        Requirement.parse(text, metrics=known_metrics())
+    assert hint in str(refused.value)
+
+
+MEASURES = ("accuracy", "f1", "recall[a]", "wer", "size_mb", "latency", "peak_mb", "perplexity")
+SIGNS = (">=", "<=", ">", "<", "=", "->", "at least", "within", ">= baseline -", ">= baseline *")
+NUMBERS = ("0,8", "1.2", "-1", "90", "2,000", "1e3", "0", "1", "0.8.5", "97 %", "5e-324")
+AFTER = ("", "%", " GB", "ms", " * baseline", " of baseline", " points", " and f1 >= 0.8")
+
+
+@given(*map(st.sampled_from, (MEASURES, SIGNS, NUMBERS, AFTER)))
+def test_a_correction_can_be_asked(measure: str, sign: str, number: str, after: str) -> None:
+    """Whatever form is suggested is none that is refused in turn."""
+    try:
+        Requirement.parse(f"{measure} {sign} {number}{after}", metrics=known_metrics())
+    except (BadInput, NotFound) as refused:
+        form = re.search(r"write (?:for example )?'([^'.]*(?:\.\d[^'.]*)?)'", str(refused))
+        suggested = form[1] if form else "accuracy >= 0.9"
+        assert Requirement.parse(suggested, metrics=known_metrics()).bound > 0
 
 
 def test_parse_names_the_nearest_measure() -> None:

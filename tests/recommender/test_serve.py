@@ -5,16 +5,24 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPMessage
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
+from starlette.testclient import TestClient
 
+from cache.paths import Home
+from cache.runs import RunPart, Runs
 from recommender.reports.pages import policy
+from recommender.reports.site import site
 from tests.recommender.past_runs import SMALL, about, store_runs
 
 Run = Callable[..., tuple[int, str, str]]
@@ -197,6 +205,61 @@ def test_only_this_machine_can_reach_it(served: Served) -> None:
     for family, address in ((socket.AF_INET, "127.0.0.2"), (socket.AF_INET6, "::1")):
         with socket.socket(family) as other:
             assert other.connect_ex((address, served.port)) != 0
+
+
+# ---------------------------------------------------------------------- the store behind it
+def asked_of(home: Path, path: str) -> tuple[int, str]:
+    """The status and the text of one answer, without a server."""
+    client = TestClient(site(Home(home)), base_url="http://127.0.0.1")
+    answer = client.get(path)
+    return answer.status_code, answer.text
+
+
+@pytest.mark.parametrize("path", ["/", "/runs/latest", "/leaderboard"])
+def test_nothing_is_made_or_changed_by_looking(tmp_path: Path, path: str) -> None:
+    """A store that is not there stays away, and an older one is left as it is; both can be had
+    again, so the answer is 503."""
+    home = tmp_path / "home"
+    assert asked_of(home, path)[0] == 503
+    assert not home.exists()
+    store_runs(home, [SMALL])
+    file = home / "measurements.db"
+    with closing(sqlite3.connect(file)) as store:
+        store.execute("PRAGMA user_version=6")
+    status, said = asked_of(home, path)
+    assert (status, said.count("\n")) == (503, 1)
+    assert "run any command once" in said
+    with closing(sqlite3.connect(file)) as store:
+        assert store.execute("PRAGMA user_version").fetchone() == (6,)
+
+
+@pytest.mark.parametrize("path", ["/", "/runs/latest", "/leaderboard"])
+def test_a_damaged_store_is_unavailable(tmp_path: Path, path: str) -> None:
+    """In one line, without a traceback."""
+    (tmp_path / "measurements.db").write_bytes(b"this is not a database" * 100)
+    status, said = asked_of(tmp_path, path)
+    assert (status, said.count("\n")) == (503, 1)
+    assert "cannot read" in said
+
+
+def test_searches_that_come_and_go_meanwhile_fail_nothing(tmp_path: Path) -> None:
+    """The index shows those that it knows and that are still there; strange ones in no case."""
+    gone, left = store_runs(tmp_path, [SMALL, about(SMALL, data="left.csv")])
+    parts = Runs.parts
+
+    def and_change(*asked: Any, **limits: Any) -> Iterator[RunPart]:
+        yield from parts(*asked, **limits)
+        store_runs(tmp_path, [about(SMALL, data="later.csv")])
+        with closing(sqlite3.connect(tmp_path / "measurements.db")) as store, store:
+            store.execute("DELETE FROM runs WHERE key = ?", (gone,))
+            store.execute("UPDATE runs SET answer = '{}' WHERE key NOT IN (?, ?)", (gone, left))
+
+    with mock.patch.object(Runs, "parts", and_change):
+        status, page = asked_of(tmp_path, "/")
+    assert status == 200
+    assert "left.csv" in page
+    assert f"/runs/{gone}" not in page
+    assert asked_of(tmp_path, "/")[0] == 200
 
 
 def test_it_ends_cleanly(tmp_path: Path) -> None:
