@@ -302,10 +302,11 @@ def _answer_rows(
         if n_new < len(chunk):  # another process was first, and the first answer counts
             known.update(_recorded(bench, key, labels))
         bench.progress.rows(len(chunk))
-    if n_cut:
-        before = bench.store.figures(key, conditions=bench.conditions).get("rows_cut")
+    before = bench.store.figures(key, conditions=bench.conditions).get("rows_cut")
+    if n_cut or before:
         cut = n_cut + (before.value if before else 0.0)
-        figure = Figure("rows_cut", cut, "rows", len(known), conditions=bench.conditions)
+        n_answered = sum(row in known for row in bench.row_keys)
+        figure = Figure("rows_cut", cut, "rows", n_answered, conditions=bench.conditions)
         bench.store.record_figures(key, [figure])
 
 

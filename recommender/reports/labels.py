@@ -30,7 +30,7 @@ def draw_labels(drawing: Drawing, scene: Scene) -> None:
     at, box = scene.at, scene.box
     marks = [around(*at(point.x, point.quality or 0.0), MARK_REACH) for point in scene.judged]
     marks += _asked_labels(drawing, scene, marks)
-    named = _named(scene)
+    shown = named(scene)
     wanted = [
         Wanted(
             *at(point.x, point.quality or 0.0),
@@ -38,17 +38,17 @@ def draw_labels(drawing: Drawing, scene: Scene) -> None:
             NORMAL if point.kind == "choice" else SMALL,
             is_needed=point.kind != "frontier",
         )
-        for point in named
+        for point in shown
     ]
     lanes = LANE * len(scene.lanes)
     room = Box(box.left, box.bottom + lanes, WIDTH - 2.0, box.top + 4.0)
     places = placed(wanted, Taken(marks, _line_boxes(scene)), room)
-    for point, label, place in zip(named, wanted, places, strict=True):
+    for point, label, place in zip(shown, wanted, places, strict=True):
         if place is not None:
             _name(drawing, label, place, is_choice=point.kind == "choice")
 
 
-def _named(scene: Scene) -> list[Point]:
+def named(scene: Scene) -> list[Point]:
     """The points that are named, the first first; of a long frontier some, evenly spread."""
     frontier = sorted((p for p in scene.judged if p.kind == "frontier"), key=lambda p: p.x)
     others = [p for p in scene.judged if p.kind in RANKS and p.kind != "frontier"]

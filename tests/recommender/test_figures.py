@@ -23,7 +23,7 @@ from recommender.reports import png as png_report
 from recommender.reports import svg as svg_report
 from recommender.reports.colours import COLOURS, DARK
 from recommender.reports.drawing import frontier_figure, race_figure, race_sentence
-from recommender.reports.labels import MOST_NAMED
+from recommender.reports.labels import MOST_NAMED, named
 from recommender.reports.placement import Box, Taken, Wanted, around, placed
 from recommender.reports.points import (
     AXES,
@@ -36,6 +36,7 @@ from recommender.reports.points import (
     staircase,
 )
 from recommender.reports.scale import aligned_texts, log_ticks, plain_texts, ticks
+from recommender.reports.scene import Scene
 from recommender.reports.terminal_plot import terminal_plot
 from recommender.reports.vector import inline_svg, png, standalone_svg
 
@@ -375,8 +376,10 @@ def test_of_a_long_frontier_some_are_drawn_and_fewer_are_named() -> None:
     assert MOST["frontier"] <= len(points) <= MOST["frontier"] + 1
     assert [min(p.x for p in points), max(p.x for p in points)] == [1.0, 1_500.0]
     assert [p.x for p in points if p.kind == "choice"] == [701.0]
-    texts = [element.text or "" for element in elements(inline(found), "text")]
-    assert 1 < len([text for text in texts if text.startswith("model-")]) <= MOST_NAMED + 1
+    names = named(Scene.of(found, "size_mb"))
+    assert len(names) == MOST_NAMED + 1
+    assert names[0].kind == "choice"
+    assert {p.x for p in names} >= {1.0, 1_500.0}
 
 
 def test_of_very_many_equal_candidates_some_are_drawn() -> None:
