@@ -45,7 +45,7 @@ def test_two_searches_may_end_alike_in_the_same_second(
     store: Measurements, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As two processes do that answer one question from memory."""
-    monkeypatch.setattr("cache.measurements._now", lambda: "2026-01-01T00:00:00+00:00")
+    monkeypatch.setattr("cache.measurements._now", lambda *_: "2026-01-01T00:00:00+00:00")
     one, other = (store.record_run("answer", samples="s", question={}) for _ in range(2))
     assert one == other
     assert [run.key for run in store.runs()] == [one]

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import numpy as np
@@ -118,7 +119,7 @@ def test_the_pooling_is_the_one_that_the_repository_says(
     source = tmp_path / "model"
     source.mkdir()
     for file in encoder.iterdir():
-        (source / file.name).symlink_to(file)
+        copyfile(file, source / file.name)
     write_modules(source, pooling, ("Normalize", "2_Normalize"), max_seq_length=8)
     rows = similarity_rows(8, seed=5)
     folder = built(worker, source, tmp_path, "torch-fp32", TASK, ["the cat"])
@@ -208,7 +209,7 @@ def test_batches_change_cosines_by_rounding_only(folders: dict[str, Path], worke
 def test_the_files_that_decide_the_pooling_are_downloaded(encoder: Path, tmp_path: Path) -> None:
     """A repository's modules are among the files that a candidate needs."""
     for file in encoder.iterdir():
-        (tmp_path / file.name).symlink_to(file)
+        copyfile(file, tmp_path / file.name)
     write_modules(tmp_path, {"pooling_mode": "cls"})
     model = model_of(tmp_path)
     from evaluators.candidate import Recipe
